@@ -1,0 +1,104 @@
+import { fromUtf8 } from './encoding.ts';
+import { BoltsealError } from './errors.ts';
+import { limits } from './limits.ts';
+
+/** Any JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** A JSON object. It has no prototype surprises: `__proto__` is an ordinary key. */
+export interface JsonObject {
+  readonly [key: string]: Json | undefined;
+}
+
+/** How {@link parseJson} judges its input. */
+export interface ParseJsonOptions {
+  /** What is parsed, for errors: `the manifest of …`. */
+  readonly what: string;
+  /** Most bytes accepted. */
+  readonly maxBytes: number;
+  /** Deepest nesting accepted; `limits.jsonDepth` by default. */
+  readonly maxDepth?: number;
+}
+
+/**
+ * Parses UTF-8 JSON from outside: size, nesting and duplicate keys are checked before the text is trusted, because
+ * parsers disagree about which duplicate wins (RFC 8259 section 4). Throws `ERR_LIMIT_EXCEEDED`,
+ * `ERR_ENCODING_INVALID` or `ERR_JSON_INVALID`.
+ */
+export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): Json {
+  const { what, maxBytes } = options;
+  if (bytes.length > maxBytes) {
+    throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has ${bytes.length} bytes; the limit is ${maxBytes}`);
+  }
+  return parseJsonText(fromUtf8(bytes, what), what, options.maxDepth ?? limits.jsonDepth);
+}
+
+function parseJsonText(text: string, what: string, maxDepth: number): Json {
+  let value: Json;
+  checkDepth(text, what, maxDepth);
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (cause) {
+    throw new BoltsealError('ERR_JSON_INVALID', `${what} is not JSON`, { cause });
+  }
+  checkDuplicateKeys(text, what);
+  return value;
+}
+
+/** Nesting is bounded on the raw text, so that a hostile document never reaches the recursive parser. */
+function checkDepth(text: string, what: string, maxDepth: number): void {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (inString) {
+      if (code === 0x5c) index++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > maxDepth) {
+        throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} is nested deeper than ${maxDepth} levels`);
+      }
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+}
+
+/** `text` is known to be valid JSON here, so a flat scan finds every key of every object. */
+function checkDuplicateKeys(text: string, what: string): void {
+  const open: (Set<string> | undefined)[] = [];
+  let index = 0;
+  while (index < text.length) {
+    const character = text[index];
+    if (character === '{') open.push(new Set());
+    else if (character === '[') open.push(undefined);
+    else if (character === '}' || character === ']') open.pop();
+    else if (character === '"') {
+      const start = index;
+      index++;
+      while (text[index] !== '"') index += text[index] === '\\' ? 2 : 1;
+      const end = index + 1;
+      let next = end;
+      while (/\s/.test(text[next] ?? 'x')) next++;
+      if (text[next] === ':') {
+        const raw = text.slice(start, end);
+        const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+        const keys = open.at(-1);
+        if (keys?.has(key)) throw new BoltsealError('ERR_JSON_INVALID', `${what} has the key ${JSON.stringify(key.slice(0, 80))} twice`);
+        keys?.add(key);
+      }
+    }
+    index++;
+  }
+}
+
+/** Whether `value` is a JSON object (not null, not an array). */
+export function isJsonObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * `value` as Go's `encoding/json` writes it: compact, and with `<`, `>`, `&`, U+2028 and U+2029 escaped. Key order is
+ * the caller's. {@link https://pkg.go.dev/encoding/json#Marshal}
+ */
+export function goJson(value: Json): string {
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,54 @@
+/**
+ * Every bound on input from outside, in one place. A bound is checked before the input is parsed.
+ * Sizes are bytes, times are milliseconds unless a name says otherwise.
+ */
+export const limits = {
+  /** A manifest or index; the specification asks registries for at least 4 MiB. */
+  manifestBytes: 4 * 1024 * 1024,
+  /** A referrers response page or a fallback index. */
+  referrersBytes: 4 * 1024 * 1024,
+  /** Referrers of one image that are looked at, over all pages. */
+  referrersCount: 1_000,
+  /** Pages of a referrers or tag listing that are followed. */
+  pages: 100,
+  /** Tags listed. */
+  tagsCount: 100_000,
+  /** Layers of one `.sig` manifest that are looked at. */
+  signatureLayers: 1_000,
+  /** A simple-signing payload. */
+  payloadBytes: 1024 * 1024,
+  /** A Sigstore bundle. */
+  bundleBytes: 32 * 1024 * 1024,
+  /** Annotations of one descriptor or signature. */
+  annotations: 1_000,
+  /** An error body of a registry or service. */
+  errorBodyBytes: 64 * 1024,
+  /** A token response of a registry's token service. */
+  tokenResponseBytes: 1024 * 1024,
+  /** A key file or key variable. */
+  keyBytes: 64 * 1024,
+  /** A password. */
+  passwordBytes: 64 * 1024,
+  /** A docker or podman credentials file. */
+  credentialsFileBytes: 4 * 1024 * 1024,
+  /** What a credential helper may print. */
+  credentialHelperBytes: 256 * 1024,
+  /** How long a credential helper may take. */
+  credentialHelperTime: 60_000,
+  /** Nesting of JSON. */
+  jsonDepth: 64,
+  /** DSSE signatures in one envelope. */
+  envelopeSignatures: 32,
+  /** Subjects of one statement. */
+  statementSubjects: 10_000,
+  /** An image reference. */
+  referenceLength: 1_024,
+  /** One request, from its start to its response headers. */
+  requestTime: 30_000,
+  /** Retries included: one logical registry operation. */
+  operationTime: 90_000,
+  /** Redirects of one blob download that are followed. */
+  redirects: 5,
+  /** Requests under way at once to one registry. */
+  concurrentRequests: 32,
+} as const;
