@@ -33,71 +33,196 @@ export interface ErrorKind {
 
 /** Every error code, in the order of the reference page. */
 export const errorTable = {
-  ERR_INTERNAL: { exit: 'internal', meaning: 'Something happened that Boltseal did not foresee; please report it.' },
+  ERR_INTERNAL: {
+    exit: 'internal',
+    meaning: 'Something happened that Boltseal did not foresee; please report it.',
+  },
   ERR_INTERRUPTED: { exit: 'internal', meaning: 'The work was cancelled by a signal or by the caller.' },
   ERR_TIMEOUT: { exit: 'network', meaning: 'The total time allowed for the command ran out.' },
-  ERR_USAGE: { exit: 'usage', meaning: 'A command, flag, argument or option is unknown, missing or contradictory.' },
+  ERR_USAGE: {
+    exit: 'usage',
+    meaning: 'A command, flag, argument or option is unknown, missing or contradictory.',
+  },
   ERR_FILE_READ: { exit: 'internal', meaning: 'A file could not be read.' },
-  ERR_FILE_WRITE: { exit: 'internal', meaning: 'A file could not be written; nothing half-written is left behind.' },
-  ERR_FILE_EXISTS: { exit: 'internal', meaning: 'A file already exists and overwriting it was not confirmed.' },
+  ERR_FILE_WRITE: {
+    exit: 'internal',
+    meaning: 'A file could not be written; nothing half-written is left behind.',
+  },
+  ERR_FILE_EXISTS: {
+    exit: 'internal',
+    meaning: 'A file already exists and overwriting it was not confirmed.',
+  },
 
-  ERR_REFERENCE_INVALID: { exit: 'usage', meaning: 'An image reference does not follow the grammar of references.' },
-  ERR_DIGEST_INVALID: { exit: 'malformedInput', meaning: 'A digest is not `sha256:` or `sha512:` with lower-case hexadecimal of the right length.' },
-  ERR_DIGEST_MISMATCH: { exit: 'malformedInput', meaning: 'Content does not have the digest it was asked for by.' },
-  ERR_SIZE_MISMATCH: { exit: 'malformedInput', meaning: 'Content is shorter or longer than its descriptor says.' },
-  ERR_LIMIT_EXCEEDED: { exit: 'malformedInput', meaning: 'Input from outside is larger, deeper or more numerous than the limit for it.' },
-  ERR_JSON_INVALID: { exit: 'malformedInput', meaning: 'Text that must be JSON is not, or has a duplicate key.' },
-  ERR_ENCODING_INVALID: { exit: 'malformedInput', meaning: 'Text is not valid base64, hexadecimal, PEM or UTF-8.' },
-  ERR_MANIFEST_INVALID: { exit: 'malformedInput', meaning: 'A manifest or index does not have the shape its media type promises.' },
-  ERR_BUNDLE_INVALID: { exit: 'malformedInput', meaning: 'A Sigstore bundle does not have the shape its media type promises.' },
-  ERR_STATEMENT_INVALID: { exit: 'malformedInput', meaning: 'A signed in-toto statement does not have the required shape.' },
-  ERR_PAYLOAD_INVALID: { exit: 'malformedInput', meaning: 'A simple-signing payload does not have the required shape.' },
+  ERR_REFERENCE_INVALID: {
+    exit: 'usage',
+    meaning: 'An image reference does not follow the grammar of references.',
+  },
+  ERR_DIGEST_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A digest is not `sha256:` or `sha512:` with lower-case hexadecimal of the right length.',
+  },
+  ERR_DIGEST_MISMATCH: {
+    exit: 'malformedInput',
+    meaning: 'Content does not have the digest it was asked for by.',
+  },
+  ERR_SIZE_MISMATCH: {
+    exit: 'malformedInput',
+    meaning: 'Content is shorter or longer than its descriptor says.',
+  },
+  ERR_LIMIT_EXCEEDED: {
+    exit: 'malformedInput',
+    meaning: 'Input from outside is larger, deeper or more numerous than the limit for it.',
+  },
+  ERR_JSON_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'Text that must be JSON is not, or has a duplicate key.',
+  },
+  ERR_ENCODING_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'Text is not valid base64, hexadecimal, PEM or UTF-8.',
+  },
+  ERR_MANIFEST_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A manifest or index does not have the shape its media type promises.',
+  },
+  ERR_BUNDLE_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A Sigstore bundle does not have the shape its media type promises.',
+  },
+  ERR_STATEMENT_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A signed in-toto statement does not have the required shape.',
+  },
+  ERR_PAYLOAD_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A simple-signing payload does not have the required shape.',
+  },
   ERR_LAYOUT_INVALID: { exit: 'malformedInput', meaning: 'A folder is not an OCI image layout.' },
 
   ERR_KEY_REFERENCE_UNKNOWN: { exit: 'usage', meaning: 'The scheme of a key reference is not known.' },
-  ERR_KEY_NOT_FOUND: { exit: 'credentials', meaning: 'The file, variable or object that should hold a key does not exist.' },
-  ERR_KEY_EMPTY: { exit: 'credentials', meaning: 'The file, variable or stream that should hold a key is empty.' },
+  ERR_KEY_NOT_FOUND: {
+    exit: 'credentials',
+    meaning: 'The file, variable or object that should hold a key does not exist.',
+  },
+  ERR_KEY_EMPTY: {
+    exit: 'credentials',
+    meaning: 'The file, variable or stream that should hold a key is empty.',
+  },
   ERR_KEY_INVALID: { exit: 'malformedInput', meaning: 'A key cannot be parsed.' },
-  ERR_KEY_UNSUPPORTED: { exit: 'malformedInput', meaning: 'A key is well-formed, but of a type or size that is not supported.' },
+  ERR_KEY_UNSUPPORTED: {
+    exit: 'malformedInput',
+    meaning: 'A key is well-formed, but of a type or size that is not supported.',
+  },
   ERR_KEY_PUBLIC_GIVEN: { exit: 'usage', meaning: 'A public key was given where a private key is needed.' },
-  ERR_KEY_NOT_ENCRYPTED: { exit: 'usage', meaning: 'A plain private key was given where an encrypted one is needed.' },
-  ERR_KEY_PARAMETERS: { exit: 'malformedInput', meaning: 'The key derivation parameters of an encrypted key are not among the accepted ones.' },
-  ERR_PASSWORD_WRONG: { exit: 'credentials', meaning: 'A private key cannot be decrypted with the password given.' },
-  ERR_PASSWORD_MISSING: { exit: 'credentials', meaning: 'A password is needed and there is no variable, terminal or piped input to take it from.' },
+  ERR_KEY_NOT_ENCRYPTED: {
+    exit: 'usage',
+    meaning: 'A plain private key was given where an encrypted one is needed.',
+  },
+  ERR_KEY_PARAMETERS: {
+    exit: 'malformedInput',
+    meaning: 'The key derivation parameters of an encrypted key are not among the accepted ones.',
+  },
+  ERR_PASSWORD_WRONG: {
+    exit: 'credentials',
+    meaning: 'A private key cannot be decrypted with the password given.',
+  },
+  ERR_PASSWORD_MISSING: {
+    exit: 'credentials',
+    meaning: 'A password is needed and there is no variable, terminal or piped input to take it from.',
+  },
   ERR_PASSWORD_MISMATCH: { exit: 'usage', meaning: 'The two passwords typed are not the same.' },
-  ERR_SIGNING_FAILED: { exit: 'internal', meaning: 'A signer failed, or returned a signature that its own public key does not verify.' },
+  ERR_SIGNING_FAILED: {
+    exit: 'internal',
+    meaning: 'A signer failed, or returned a signature that its own public key does not verify.',
+  },
 
-  ERR_REGISTRY_UNAUTHORIZED: { exit: 'credentials', meaning: 'A registry or its token service refused the credentials, or wants some.' },
-  ERR_REGISTRY_DENIED: { exit: 'credentials', meaning: 'A registry knows who asks and refuses the access (403).' },
-  ERR_REGISTRY_CREDENTIALS: { exit: 'credentials', meaning: 'Stored credentials cannot be read: a broken file or a failing credential helper.' },
-  ERR_REGISTRY_REALM: { exit: 'credentials', meaning: 'A registry sends clients to a token service that must not be trusted with credentials.' },
-  ERR_REGISTRY_REDIRECT: { exit: 'network', meaning: 'A registry redirects to where a client must not follow.' },
-  ERR_REGISTRY_INSECURE: { exit: 'usage', meaning: 'A registry would be spoken to over plain HTTP without permission.' },
-  ERR_REGISTRY_NETWORK: { exit: 'network', meaning: 'A registry cannot be reached, or the connection broke and retrying did not help.' },
+  ERR_REGISTRY_UNAUTHORIZED: {
+    exit: 'credentials',
+    meaning: 'A registry or its token service refused the credentials, or wants some.',
+  },
+  ERR_REGISTRY_DENIED: {
+    exit: 'credentials',
+    meaning: 'A registry knows who asks and refuses the access (403).',
+  },
+  ERR_REGISTRY_CREDENTIALS: {
+    exit: 'credentials',
+    meaning: 'Stored credentials cannot be read: a broken file or a failing credential helper.',
+  },
+  ERR_REGISTRY_REALM: {
+    exit: 'credentials',
+    meaning: 'A registry sends clients to a token service that must not be trusted with credentials.',
+  },
+  ERR_REGISTRY_REDIRECT: {
+    exit: 'network',
+    meaning: 'A registry redirects to where a client must not follow.',
+  },
+  ERR_REGISTRY_INSECURE: {
+    exit: 'usage',
+    meaning: 'A registry would be spoken to over plain HTTP without permission.',
+  },
+  ERR_REGISTRY_NETWORK: {
+    exit: 'network',
+    meaning: 'A registry cannot be reached, or the connection broke and retrying did not help.',
+  },
   ERR_REGISTRY_TLS: { exit: 'network', meaning: 'The certificate of a registry is not trusted.' },
-  ERR_REGISTRY_RESPONSE: { exit: 'network', meaning: 'A registry answered with a status or body that the protocol does not allow here.' },
-  ERR_REGISTRY_RATE_LIMITED: { exit: 'network', meaning: 'A registry kept answering 429 until the time budget was used up.' },
+  ERR_REGISTRY_RESPONSE: {
+    exit: 'network',
+    meaning: 'A registry answered with a status or body that the protocol does not allow here.',
+  },
+  ERR_REGISTRY_RATE_LIMITED: {
+    exit: 'network',
+    meaning: 'A registry kept answering 429 until the time budget was used up.',
+  },
   ERR_REGISTRY_UNSUPPORTED: { exit: 'network', meaning: 'A registry does not support the operation.' },
   ERR_IMAGE_NOT_FOUND: { exit: 'noSuchImage', meaning: 'The registry has no such image, tag or repository.' },
   ERR_BLOB_NOT_FOUND: { exit: 'network', meaning: 'The registry has no such blob.' },
-  ERR_ATTACH_CONFLICT: { exit: 'network', meaning: 'A signature could not be made to stay beside its image: other writers kept replacing the list.' },
+  ERR_ATTACH_CONFLICT: {
+    exit: 'network',
+    meaning: 'A signature could not be made to stay beside its image: other writers kept replacing the list.',
+  },
 
-  ERR_NO_SIGNATURES: { exit: 'noSignatureFound', meaning: 'No signature was found for the image, in any of the places looked at.' },
-  ERR_NO_MATCHING_SIGNATURES: { exit: 'noMatchingSignature', meaning: 'Signatures were found and every one was refused.' },
+  ERR_NO_SIGNATURES: {
+    exit: 'noSignatureFound',
+    meaning: 'No signature was found for the image, in any of the places looked at.',
+  },
+  ERR_NO_MATCHING_SIGNATURES: {
+    exit: 'noMatchingSignature',
+    meaning: 'Signatures were found and every one was refused.',
+  },
   ERR_VERIFY_SIGNATURE: { exit: 'noMatchingSignature', meaning: 'A signature does not verify with the key.' },
-  ERR_VERIFY_DIGEST: { exit: 'noMatchingSignature', meaning: 'What was signed does not name the digest of this image.' },
-  ERR_VERIFY_ANNOTATIONS: { exit: 'noMatchingSignature', meaning: 'What was signed lacks a required annotation or has another value for it.' },
-  ERR_VERIFY_PREDICATE_TYPE: { exit: 'noMatchingSignature', meaning: 'What was signed is an attestation of another kind, not an image signature.' },
-  ERR_VERIFY_PAYLOAD_TYPE: { exit: 'noMatchingSignature', meaning: 'The payload type of an envelope is not the one required.' },
-  ERR_VERIFY_KEY_MISMATCH: { exit: 'noMatchingSignature', meaning: 'A signature was made by a certificate, and a key was given to verify with.' },
-  ERR_VERIFY_UNSUPPORTED: { exit: 'noMatchingSignature', meaning: 'A signature uses a format or algorithm that is not supported.' },
+  ERR_VERIFY_DIGEST: {
+    exit: 'noMatchingSignature',
+    meaning: 'What was signed does not name the digest of this image.',
+  },
+  ERR_VERIFY_ANNOTATIONS: {
+    exit: 'noMatchingSignature',
+    meaning: 'What was signed lacks a required annotation or has another value for it.',
+  },
+  ERR_VERIFY_PREDICATE_TYPE: {
+    exit: 'noMatchingSignature',
+    meaning: 'What was signed is an attestation of another kind, not an image signature.',
+  },
+  ERR_VERIFY_PAYLOAD_TYPE: {
+    exit: 'noMatchingSignature',
+    meaning: 'The payload type of an envelope is not the one required.',
+  },
+  ERR_VERIFY_KEY_MISMATCH: {
+    exit: 'noMatchingSignature',
+    meaning: 'A signature was made by a certificate, and a key was given to verify with.',
+  },
+  ERR_VERIFY_UNSUPPORTED: {
+    exit: 'noMatchingSignature',
+    meaning: 'A signature uses a format or algorithm that is not supported.',
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 /** A stable error code. */
 export type ErrorCode = keyof typeof errorTable;
 
 /** Extra facts about an error, all of them safe to print: never a secret, URLs redacted. */
-export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+export type ErrorDetails = Readonly<
+  Record<string, string | number | boolean | readonly string[] | undefined>
+>;
 
 /** What a {@link BoltsealError} is made of beside its code and message. */
 export interface ErrorOptions {
@@ -135,6 +260,13 @@ export function isBoltsealError(error: unknown, ...codes: readonly ErrorCode[]):
 }
 
 /** `error` itself when it is ours, else an `ERR_INTERNAL` (or `code`) around it with `message`. */
-export function wrapError(error: unknown, code: ErrorCode, message: string, options: ErrorOptions = {}): BoltsealError {
-  return error instanceof BoltsealError ? error : new BoltsealError(code, message, { ...options, cause: error });
+export function wrapError(
+  error: unknown,
+  code: ErrorCode,
+  message: string,
+  options: ErrorOptions = {},
+): BoltsealError {
+  return error instanceof BoltsealError
+    ? error
+    : new BoltsealError(code, message, { ...options, cause: error });
 }

@@ -27,7 +27,10 @@ export interface ParseJsonOptions {
 export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): Json {
   const { what, maxBytes } = options;
   if (bytes.length > maxBytes) {
-    throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has ${bytes.length} bytes; the limit is ${maxBytes}`);
+    throw new BoltsealError(
+      'ERR_LIMIT_EXCEEDED',
+      `${what} has ${bytes.length} bytes; the limit is ${maxBytes}`,
+    );
   }
   return parseJsonText(fromUtf8(bytes, what), what, options.maxDepth ?? limits.jsonDepth);
 }
@@ -82,7 +85,11 @@ function checkDuplicateKeys(text: string, what: string): void {
         const raw = text.slice(start, end);
         const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
         const keys = open.at(-1);
-        if (keys?.has(key)) throw new BoltsealError('ERR_JSON_INVALID', `${what} has the key ${JSON.stringify(key.slice(0, 80))} twice`);
+        if (keys?.has(key))
+          throw new BoltsealError(
+            'ERR_JSON_INVALID',
+            `${what} has the key ${JSON.stringify(key.slice(0, 80))} twice`,
+          );
         keys?.add(key);
       }
     }
@@ -100,5 +107,8 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
  * the caller's. {@link https://pkg.go.dev/encoding/json#Marshal}
  */
 export function goJson(value: Json): string {
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

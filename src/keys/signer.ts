@@ -2,7 +2,14 @@
 import type { KeyObject } from 'node:crypto';
 
 /** A key type and size, named as RFC 5480 / FIPS 186-5 curves and RSA moduli. */
-export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'ecdsa-p521' | 'ed25519' | 'rsa-2048' | 'rsa-3072' | 'rsa-4096';
+export type KeyType =
+  | 'ecdsa-p256'
+  | 'ecdsa-p384'
+  | 'ecdsa-p521'
+  | 'ed25519'
+  | 'rsa-2048'
+  | 'rsa-3072'
+  | 'rsa-4096';
 
 /** A public key, parsed once. */
 export interface PublicKey {

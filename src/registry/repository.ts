@@ -61,7 +61,11 @@ export interface Repository {
   /** The manifest behind a tag or digest; by digest it is verified. */
   getManifest(reference: string, options?: CallOptions): Promise<StoredManifest | undefined>;
   /** Stores a manifest by its digest, and under `tag` when one is given. */
-  putManifest(bytes: Uint8Array, mediaType: string, options?: CallOptions & { readonly tag?: string }): Promise<PutManifestResult>;
+  putManifest(
+    bytes: Uint8Array,
+    mediaType: string,
+    options?: CallOptions & { readonly tag?: string },
+  ): Promise<PutManifestResult>;
   /** Deletes a manifest by digest, or a tag. False when it was not there; `ERR_REGISTRY_UNSUPPORTED` when not allowed. */
   deleteManifest(reference: string, options?: CallOptions): Promise<boolean>;
 
@@ -72,7 +76,11 @@ export interface Repository {
   hasBlob(digest: Digest, options?: CallOptions): Promise<boolean>;
   putBlob(bytes: Uint8Array, options?: PutBlobOptions): Promise<Descriptor>;
   /** Stores a large blob from a stream that can be started again; `descriptor` is verified while it is sent. */
-  writeBlob(descriptor: Descriptor, content: () => AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void>;
+  writeBlob(
+    descriptor: Descriptor,
+    content: () => AsyncIterable<Uint8Array>,
+    options?: CallOptions,
+  ): Promise<void>;
   /** Makes a blob of another repository of the same registry appear here; false when the registry does not. */
   mountBlob(digest: Digest, from: string, options?: CallOptions): Promise<boolean>;
   /** Announces an upload. */

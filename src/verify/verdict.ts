@@ -11,7 +11,11 @@ export interface Evidence {
   readonly digest: Digest;
   readonly annotations: Readonly<Record<string, string>>;
   /** What authenticated it. */
-  readonly signedBy: { readonly kind: 'key'; readonly hint: string; readonly hash: 'sha256' | 'sha384' | 'sha512' | 'pure' };
+  readonly signedBy: {
+    readonly kind: 'key';
+    readonly hint: string;
+    readonly hash: 'sha256' | 'sha384' | 'sha512' | 'pure';
+  };
 }
 
 /** One candidate that was refused, and why. */
