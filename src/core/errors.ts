@@ -31,8 +31,7 @@ export interface ErrorKind {
   readonly meaning: string;
 }
 
-/** Every error code, in the order of the reference page. */
-export const errorTable = {
+const table = {
   ERR_INTERNAL: {
     exit: 'internal',
     meaning: 'Something happened that Boltseal did not foresee; please report it.',
@@ -214,10 +213,13 @@ export const errorTable = {
     exit: 'noMatchingSignature',
     meaning: 'A signature uses a format or algorithm that is not supported.',
   },
-} as const satisfies Record<string, ErrorKind>;
+} as const;
 
 /** A stable error code. */
-export type ErrorCode = keyof typeof errorTable;
+export type ErrorCode = keyof typeof table;
+
+/** Every error code, in the order of the reference page. */
+export const errorTable: Readonly<Record<ErrorCode, ErrorKind>> = table;
 
 /** Extra facts about an error, all of them safe to print: never a secret, URLs redacted. */
 export type ErrorDetails = Readonly<

@@ -4,9 +4,9 @@
  */
 export const limits = {
   /** A manifest or index; the specification asks registries for at least 4 MiB. */
-  manifestBytes: 4 * 1024 * 1024,
+  manifestBytes: 4_194_304,
   /** A referrers response page or a fallback index. */
-  referrersBytes: 4 * 1024 * 1024,
+  referrersBytes: 4_194_304,
   /** Referrers of one image that are looked at, over all pages. */
   referrersCount: 1_000,
   /** Pages of a referrers or tag listing that are followed. */
@@ -16,23 +16,23 @@ export const limits = {
   /** Layers of one `.sig` manifest that are looked at. */
   signatureLayers: 1_000,
   /** A simple-signing payload. */
-  payloadBytes: 1024 * 1024,
+  payloadBytes: 1_048_576,
   /** A Sigstore bundle. */
-  bundleBytes: 32 * 1024 * 1024,
+  bundleBytes: 33_554_432,
   /** Annotations of one descriptor or signature. */
   annotations: 1_000,
   /** An error body of a registry or service. */
-  errorBodyBytes: 64 * 1024,
+  errorBodyBytes: 65_536,
   /** A token response of a registry's token service. */
-  tokenResponseBytes: 1024 * 1024,
+  tokenResponseBytes: 1_048_576,
   /** A key file or key variable. */
-  keyBytes: 64 * 1024,
+  keyBytes: 65_536,
   /** A password. */
-  passwordBytes: 64 * 1024,
+  passwordBytes: 65_536,
   /** A docker or podman credentials file. */
-  credentialsFileBytes: 4 * 1024 * 1024,
+  credentialsFileBytes: 4_194_304,
   /** What a credential helper may print. */
-  credentialHelperBytes: 256 * 1024,
+  credentialHelperBytes: 262_144,
   /** How long a credential helper may take. */
   credentialHelperTime: 60_000,
   /** Nesting of JSON. */
