@@ -24,6 +24,8 @@ set -euo pipefail
 
 cache=${BOLTSEAL_PROGRAMS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/boltseal/programs}
 
+[[ $cache == /* ]] || cache=$PWD/$cache
+
 fail() {
   printf 'tools/programs.sh: %s\n' "$1" >&2
   shift
@@ -127,6 +129,8 @@ Dir::State::lists "$folder/state/lists";
 Dir::State::status "$folder/status";
 Dir::Cache "$folder/cache";
 Dir::Cache::archives "$folder/cache/archives";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc::sourcelist "$folder/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
@@ -225,6 +229,8 @@ write_entry() {
     mkdir -p "$cache/lib"
     ln -sfn "$root/usr/lib/softhsm/libsofthsm2.so" "$cache/lib/libsofthsm2.so"
     command+=(--module "$cache/lib/libsofthsm2.so")
+    ! lacks_libraries "$cache/lib/libsofthsm2.so" || printf 'tools/programs.sh: warning: %s\n' \
+      "this machine lacks libraries of libsofthsm2.so (packages libssl3 and libstdc++6), so no other program can load it" >&2
   fi
   rm -f "$entry"
   if ((${#command[@]} == 1)); then
