@@ -49,6 +49,14 @@ export const limits = {
   operationTime: 90_000,
   /** Redirects of one blob download that are followed. */
   redirects: 5,
+  /** Indexes within indexes. */
+  indexDepth: 4,
+  /** Manifests of one index that are looked at. */
+  indexManifests: 1_000,
+  /** Blobs under way at once in a copy. */
+  concurrentTransfers: 4,
+  /** Images under way at once in one sign or verify call. */
+  concurrentImages: 24,
   /** Requests under way at once to one registry. */
   concurrentRequests: 32,
 } as const;
