@@ -3,8 +3,8 @@
 #
 #   tools/programs.sh [--update] [NAME...]
 #
-# Without names: the default set below. With names: only those (rekor-server,
-# sigstore-go and whatever else the table marks "extra" come only by name).
+# Without names: the default set of the table below. With names: only those
+# (what the table marks "extra" comes only by name).
 # --update asks the mirror for newer versions of what is already there.
 #
 # Debian packages are unpacked, not installed: nothing outside the cache folder
@@ -50,8 +50,8 @@ recipes=(
   "cosign3|default|sid|cosign|3.0|4~|usr/bin/cosign"
   "crane|default|sid|crane|0.20|1~|usr/bin/crane"
   "oras|default|sid|oras|1.2|2~|usr/bin/oras"
-  "sigstore-go|extra|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go"
-  "rekor-server|extra|sid|rekor|1.3|2~|usr/bin/rekor-server"
+  "sigstore-go-verification|extra|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
+  "sigstore-go-signing|extra|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
   "rekor-cli|extra|sid|rekor|1.3|2~|usr/bin/rekor-cli"
 )
 
@@ -192,7 +192,8 @@ bring() {
   # shellcheck disable=SC2086 # a list of packages
   download "$suite" "$stage/own" $packages
   unpack "$stage/own" "$stage/root"
-  [[ -f $stage/root/$file ]] || file=usr/$file # /bin became a link to /usr/bin
+  # Newer suites have moved /bin into /usr/bin.
+  [[ -f $stage/root/$file || ! -f $stage/root/usr/$file ]] || file=usr/$file
   [[ -f $stage/root/$file ]] || fail "package $first $version of Debian $suite has no file $file"
 
   local foreign=
@@ -323,5 +324,5 @@ fi
 
 for name in "${wanted[@]}"; do
   { read -r _ && read -r version; } <"$cache/stamps/$name"
-  printf '%-16s %-20s %s\n' "$name" "$version" "$(entry_of "$name")"
+  printf '%-24s %-24s %s\n' "$name" "$version" "$(entry_of "$name")"
 done
