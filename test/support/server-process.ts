@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +32,8 @@ export interface ServerRecipe {
 
 const startDeadline = 20_000;
 const stopDeadline = 1_000;
-const running = new Set<ChildProcess>();
+/** The servers of this process and their folders. */
+const running = new Map<ChildProcess, string>();
 
 /**
  * Starts a server and resolves when it answers. Rejects, with what it printed, when it ends or stays silent for 20
@@ -44,7 +46,7 @@ export async function startServer(recipe: ServerRecipe): Promise<ServerProcess> 
     const args = await recipe.arguments(folder);
     const env = { ...(await cleanEnvironment(folder)), ...recipe.env };
     child = spawn(recipe.path, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    endWithThisProcess(child);
+    endWithThisProcess(child, folder);
     const port = await announcedPort(child, recipe);
     const host = `127.0.0.1:${port}`;
     const url = `http://${host}`;
@@ -118,14 +120,14 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-function endWithThisProcess(child: ChildProcess): void {
+function endWithThisProcess(child: ChildProcess, folder: string): void {
   if (running.size === 0) {
     process.once('exit', killRunning);
     // The test runner ends a test file with SIGTERM; without a handler there is no `exit` event.
     process.once('SIGTERM', dieOfSignal);
     process.once('SIGINT', dieOfSignal);
   }
-  running.add(child);
+  running.set(child, folder);
   child.once('exit', () => {
     running.delete(child);
     if (running.size > 0) return;
@@ -136,7 +138,13 @@ function endWithThisProcess(child: ChildProcess): void {
 }
 
 function killRunning(): void {
-  for (const child of running) child.kill('SIGKILL');
+  for (const [child, folder] of running) {
+    child.kill('SIGKILL');
+    // It may be writing its last; then a folder stays behind, which must not change how this process ends.
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {}
+  }
 }
 
 function dieOfSignal(signal: NodeJS.Signals): void {
