@@ -1,0 +1,68 @@
+/** The {@link Runtime} of Node. */
+import { randomBytes } from 'node:crypto';
+import { homedir } from 'node:os';
+import type { Fetch, LogEvent, Runtime } from '../core/runtime.ts';
+import { createHttpClient } from './http-client.ts';
+import type { TlsSettings } from './tls.ts';
+
+/** What {@link createRuntime} may be told; everything has a default. */
+export interface RuntimeOptions {
+  /** Environment variables; none by default, so that a library call reads nothing its host did not hand in. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The user's home folder; the platform's by default. */
+  readonly home?: string | undefined;
+  /** Receives log events; by default they are dropped. */
+  readonly log?: ((event: LogEvent) => void) | undefined;
+  /** TLS settings of the client that is made when no `fetch` is given. */
+  readonly tls?: TlsSettings | undefined;
+  /** The HTTP client; one of {@link createHttpClient} by default. */
+  readonly fetch?: Fetch | undefined;
+}
+
+/** The ports of a flow, on Node. */
+export function createRuntime(options: RuntimeOptions = {}): Runtime {
+  const env = options.env ?? {};
+  return {
+    fetch: options.fetch ?? createHttpClient({ env, tls: options.tls }),
+    now: () => new Date(),
+    monotonic: () => performance.now(),
+    sleep,
+    random: (length) => new Uint8Array(randomBytes(length)),
+    env,
+    home: options.home ?? homeFolder(),
+    platform: platform(),
+    log: options.log ?? (() => undefined),
+  };
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return homedir() || undefined;
+  } catch {
+    // A container's user may have no entry in the user database.
+    return undefined;
+  }
+}
+
+function platform(): Runtime['platform'] {
+  const name = process.platform;
+  return name === 'linux' || name === 'darwin' || name === 'win32' ? name : 'other';
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}

@@ -1,0 +1,108 @@
+/** TLS settings of registries and services, made from files: what `--registry-cacert` and its siblings mean. */
+import { readFile } from 'node:fs/promises';
+import { BoltsealError } from '../core/errors.ts';
+
+/** How TLS servers are checked, and how the client shows who it is. */
+export interface TlsSettings {
+  /** Certificates in PEM that are trusted beside the default ones. */
+  readonly caCertificates?: string | undefined;
+  /** The client certificate chain, PEM. */
+  readonly clientCertificate?: string | undefined;
+  /** The key of the client certificate, PEM. */
+  readonly clientKey?: string | undefined;
+  /** The name the server must prove, when it is not the host of the URL. */
+  readonly serverName?: string | undefined;
+  /** Accepts any certificate. Only ever by an explicit choice of the user. */
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+/** Where {@link readTlsSettings} finds its files. */
+export interface TlsFiles {
+  readonly caFile?: string | undefined;
+  readonly certificateFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly serverName?: string | undefined;
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+const maxPemBytes = 4_194_304;
+
+/** Reads the files of `files`. Throws `ERR_FILE_READ`, `ERR_ENCODING_INVALID` (no PEM), `ERR_LIMIT_EXCEEDED` or `ERR_USAGE`. */
+export async function readTlsSettings(files: TlsFiles): Promise<TlsSettings> {
+  if ((files.certificateFile === undefined) !== (files.keyFile === undefined)) {
+    throw new BoltsealError('ERR_USAGE', 'a client certificate needs its key, and a key its certificate', {
+      hint: 'Give both --registry-client-cert and --registry-client-key.',
+    });
+  }
+  const [caCertificates, clientCertificate, clientKey] = await Promise.all([
+    readPem(files.caFile, 'CERTIFICATE', 'CA certificates'),
+    readPem(files.certificateFile, 'CERTIFICATE', 'client certificate'),
+    readPem(files.keyFile, 'PRIVATE KEY', 'client key'),
+  ]);
+  const { serverName, insecureSkipVerify } = files;
+  return { caCertificates, clientCertificate, clientKey, serverName, insecureSkipVerify };
+}
+
+async function readPem(path: string | undefined, label: string, what: string): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  let content: Buffer;
+  try {
+    content = await readFile(path);
+  } catch (cause) {
+    throw new BoltsealError('ERR_FILE_READ', `the ${what} in ${path} cannot be read`, { cause });
+  }
+  if (content.length > maxPemBytes) {
+    throw new BoltsealError(
+      'ERR_LIMIT_EXCEEDED',
+      `the ${what} in ${path} is larger than ${maxPemBytes} bytes`,
+    );
+  }
+  const text = content.toString('utf8');
+  if (!text.includes(`${label}-----`)) {
+    throw new BoltsealError('ERR_ENCODING_INVALID', `${path} holds no PEM ${label.toLowerCase()}`, {
+      hint: `The file must contain a block that starts with -----BEGIN ${label}-----.`,
+    });
+  }
+  return text;
+}
+
+/** What `node:https` is told for `settings`. `env` may name more roots (`NODE_EXTRA_CA_CERTS`). */
+export interface TlsConnectOptions {
+  readonly ca?: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/**
+ * `settings` as options of `node:tls`. Extra certificates are added to the default roots instead of replacing them,
+ * so that one setting serves a private registry and public services at once.
+ */
+export async function tlsConnectOptions(
+  settings: TlsSettings,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<TlsConnectOptions> {
+  return {
+    ...(settings.caCertificates === undefined
+      ? {}
+      : { ca: [...(await defaultRoots(env)), settings.caCertificates] }),
+    ...(settings.clientCertificate === undefined ? {} : { cert: settings.clientCertificate }),
+    ...(settings.clientKey === undefined ? {} : { key: settings.clientKey }),
+    ...(settings.serverName === undefined ? {} : { servername: settings.serverName }),
+    ...(settings.insecureSkipVerify === true ? { rejectUnauthorized: false } : {}),
+  };
+}
+
+async function defaultRoots(env: Readonly<Record<string, string | undefined>>): Promise<readonly string[]> {
+  const tls = process.getBuiltinModule('node:tls');
+  // Node 20 does not have it; there, certificates of NODE_EXTRA_CA_CERTS must be added by hand.
+  if (typeof tls.getCACertificates === 'function') return tls.getCACertificates('default');
+  const extra = env['NODE_EXTRA_CA_CERTS'];
+  const roots = [...tls.rootCertificates];
+  if (extra !== undefined && extra !== '') {
+    const text = await readFile(extra, 'utf8').catch(() => '');
+    if (text !== '') roots.push(text);
+  }
+  return roots;
+}
