@@ -88,6 +88,10 @@ const table = {
     exit: 'malformedInput',
     meaning: 'A Sigstore bundle does not have the shape its media type promises.',
   },
+  ERR_ENVELOPE_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A DSSE envelope does not have the required shape.',
+  },
   ERR_STATEMENT_INVALID: {
     exit: 'malformedInput',
     meaning: 'A signed in-toto statement does not have the required shape.',
@@ -95,6 +99,10 @@ const table = {
   ERR_PAYLOAD_INVALID: {
     exit: 'malformedInput',
     meaning: 'A simple-signing payload does not have the required shape.',
+  },
+  ERR_SIGNATURE_LAYER_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A signature layer of the cosign format has malformed annotations.',
   },
   ERR_LAYOUT_INVALID: { exit: 'malformedInput', meaning: 'A folder is not an OCI image layout.' },
 
@@ -113,6 +121,16 @@ const table = {
     meaning: 'A key is well-formed, but of a type or size that is not supported.',
   },
   ERR_KEY_PUBLIC_GIVEN: { exit: 'usage', meaning: 'A public key was given where a private key is needed.' },
+  ERR_KEY_PRIVATE_GIVEN: { exit: 'usage', meaning: 'A private key was given where a public key is needed.' },
+  ERR_KEY_REMOTE_REFUSED: {
+    exit: 'usage',
+    meaning: 'A public key would be fetched over the network without permission.',
+  },
+  ERR_KEY_FETCH: { exit: 'network', meaning: 'A public key could not be fetched over the network.' },
+  ERR_KEY_STDIN_CONFLICT: {
+    exit: 'usage',
+    meaning: 'Standard input cannot hold both the key and its password.',
+  },
   ERR_KEY_NOT_ENCRYPTED: {
     exit: 'usage',
     meaning: 'A plain private key was given where an encrypted one is needed.',

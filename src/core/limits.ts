@@ -35,6 +35,12 @@ export const limits = {
   credentialHelperBytes: 262_144,
   /** How long a credential helper may take. */
   credentialHelperTime: 60_000,
+  /** PEM blocks of one file: a key, or a certificate chain. */
+  pemBlocks: 32,
+  /** Log entries, timestamps or certificates of one bundle, each. */
+  bundleItems: 32,
+  /** Hashes of an inclusion proof: a tree of 2^63 leaves has paths of 63. */
+  inclusionProofHashes: 64,
   /** Nesting of JSON. */
   jsonDepth: 64,
   /** DSSE signatures in one envelope. */
