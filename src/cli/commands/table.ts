@@ -1,0 +1,296 @@
+/** The one table of commands. Adding a command is one file beside this one and one entry here. */
+import type { CommandSpec } from '../command.ts';
+import { registryFlags } from '../flags.ts';
+
+const oneImage = { name: 'IMAGE', min: 1, max: 1, complete: 'image' } as const;
+const images = { name: 'IMAGE', min: 1, max: Number.POSITIVE_INFINITY, complete: 'image' } as const;
+
+const passwords =
+  'The password of a key comes from BOLTSEAL_PASSWORD or COSIGN_PASSWORD (set and empty is an empty password), else it is ' +
+  'asked for on the terminal, else all of standard input is the password.';
+
+const imageReferences =
+  'IMAGE is a reference such as ghcr.io/acme/app@sha256:…, ghcr.io/acme/app:1.2 or busybox, or oci:DIR[:TAG] for an OCI ' +
+  'image layout on disk.';
+
+/** Every command, in the order of help. */
+export const commands: readonly CommandSpec[] = [
+  {
+    name: 'sign',
+    summary: 'sign images and store the signatures beside them',
+    description: [
+      'Signs the digest of each IMAGE with a key, stores the signature beside the image without losing anyone else’s, ' +
+        'verifies it as a stranger would, and prints the command that verifies it.',
+      imageReferences,
+      passwords,
+    ],
+    args: images,
+    flags: [
+      'key',
+      'annotations',
+      'recursive',
+      'format',
+      'new-bundle-format',
+      'signing-config',
+      'identity',
+      'upload',
+      'dry-run',
+      'output',
+      'output-signature',
+      'output-payload',
+      'bundle',
+      'signature-repository',
+      'max-workers',
+      ...registryFlags,
+    ],
+    cosign: ['sign', 'token', 'registry'],
+    examples: [
+      { text: 'Sign by digest.', command: 'boltseal sign --key cosign.key ghcr.io/acme/app@sha256:…' },
+      {
+        text: 'Sign a multi-platform image and each of its platforms, with annotations.',
+        command: 'boltseal sign --key cosign.key -r -a env=prod -a build=42 ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'The key and its password from variables; nothing on disk.',
+        command: 'boltseal sign --key env://SIGNING_KEY ghcr.io/acme/app@sha256:…',
+      },
+    ],
+    load: () => import('./sign.ts'),
+  },
+  {
+    name: 'verify',
+    summary: 'verify the signatures of images',
+    description: [
+      'Reads the signatures of each IMAGE wherever signers put them, in both formats, and succeeds when every image has ' +
+        'at least one that the key verifies and that names this very digest. An attestation is not a signature.',
+      'Standard output is what cosign prints. --output json gives a report with a reason for each signature; --explain ' +
+        'gives it for people.',
+      imageReferences,
+    ],
+    args: images,
+    flags: [
+      'key',
+      'allow-http-key',
+      'required-annotations',
+      'check-claims',
+      'payload',
+      'local-image',
+      'signature-digest-algorithm',
+      'signature-repository',
+      'max-workers',
+      'verify-output',
+      'explain',
+      ...registryFlags,
+    ],
+    cosign: ['verify', 'token', 'registry'],
+    examples: [
+      {
+        text: 'Verify with a public key.',
+        command: 'boltseal verify --key cosign.pub ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Only signatures that were made for production count.',
+        command: 'boltseal verify --key cosign.pub -a env=prod ghcr.io/acme/app:1.2',
+      },
+      {
+        text: 'See where signatures were looked for, and why each was accepted or refused.',
+        command: 'boltseal verify --key cosign.pub --explain ghcr.io/acme/app:1.2',
+      },
+      {
+        text: 'An OCI image layout on disk.',
+        command: 'boltseal verify --key cosign.pub oci:build/image',
+      },
+    ],
+    load: () => import('./verify.ts'),
+  },
+  {
+    name: 'generate-key-pair',
+    summary: 'make a key pair for signing',
+    description: [
+      'Writes an encrypted private key (readable by you alone) and its public key. cosign reads both. Files that exist ' +
+        'are overwritten only after a yes.',
+      passwords,
+    ],
+    flags: ['key-type', 'output-key-prefix', 'yes', 'output'],
+    cosign: ['keys'],
+    examples: [
+      { text: 'cosign.key and cosign.pub in this folder.', command: 'boltseal generate-key-pair' },
+      {
+        text: 'release.key and release.pub, of type Ed25519.',
+        command: 'boltseal generate-key-pair --output-key-prefix release --key-type ed25519',
+      },
+    ],
+    load: () => import('./generate-key-pair.ts'),
+  },
+  {
+    name: 'import-key-pair',
+    summary: 'encrypt an existing private key for signing',
+    description: [
+      'Reads a plain private key in PEM (RSA, EC or PKCS #8) and writes it as an encrypted private key and a public key ' +
+        'that cosign reads too.',
+      passwords,
+    ],
+    flags: ['import-key', 'import-output-key-prefix', 'yes', 'long-output'],
+    examples: [
+      {
+        text: 'import-cosign.key and import-cosign.pub from a key made with openssl.',
+        command: 'boltseal import-key-pair --key openssl.pem',
+      },
+    ],
+    load: () => import('./import-key-pair.ts'),
+  },
+  {
+    name: 'public-key',
+    summary: 'print the public key of a key',
+    description: ['Prints the public key of --key in PEM, byte for byte what cosign.pub holds.', passwords],
+    flags: ['key', 'allow-http-key', 'outfile', 'output'],
+    cosign: ['token'],
+    examples: [
+      { text: 'To standard output.', command: 'boltseal public-key --key cosign.key' },
+      { text: 'To a file.', command: 'boltseal public-key --key env://SIGNING_KEY --outfile cosign.pub' },
+    ],
+    load: () => import('./public-key.ts'),
+  },
+  {
+    name: 'tree',
+    summary: 'show what is attached to an image',
+    description: [
+      'Lists everything that refers to IMAGE: signatures of both formats, attestations, SBOMs and whatever other tools ' +
+        'attached.',
+      imageReferences,
+    ],
+    args: oneImage,
+    flags: ['signature-repository', 'output', ...registryFlags],
+    cosign: ['tree', 'registry'],
+    examples: [{ text: 'What is attached?', command: 'boltseal tree ghcr.io/acme/app:1.2' }],
+    load: () => import('./tree.ts'),
+  },
+  {
+    name: 'triangulate',
+    summary: 'print where the signatures of an image are kept',
+    description: [
+      'Prints the reference of the .sig tag of IMAGE, whether or not it exists.',
+      imageReferences,
+    ],
+    args: oneImage,
+    flags: ['type', 'signature-repository', 'output', ...registryFlags],
+    cosign: ['registry'],
+    examples: [{ text: 'The tag of the signatures.', command: 'boltseal triangulate ghcr.io/acme/app:1.2' }],
+    load: () => import('./triangulate.ts'),
+  },
+  {
+    name: 'download signature',
+    summary: 'print the signatures of an image',
+    description: [
+      'Prints every signature of IMAGE as one line of JSON each: a Sigstore bundle as it is stored, an older signature ' +
+        'as cosign prints it. Nothing is verified.',
+      imageReferences,
+    ],
+    args: oneImage,
+    flags: ['signature-repository', 'output', ...registryFlags],
+    cosign: ['registry'],
+    examples: [{ text: 'All signatures.', command: 'boltseal download signature ghcr.io/acme/app:1.2' }],
+    load: () => import('./download-signature.ts'),
+  },
+  {
+    name: 'login',
+    summary: 'store the credentials of a registry',
+    description: [
+      'Checks a user name and password with REGISTRY and stores them where docker does: in its credential helper when one ' +
+        'is configured, else in its config file. What is not given is asked for on the terminal.',
+    ],
+    args: { name: 'REGISTRY', min: 1, max: 1 },
+    flags: [
+      'username',
+      'password',
+      'password-stdin',
+      'registry-cacert',
+      'registry-client-cert',
+      'registry-client-key',
+      'registry-server-name',
+      'registry-auth-realm',
+      'allow-http-registry',
+      'allow-insecure-registry',
+      'output',
+    ],
+    examples: [
+      {
+        text: 'In a script.',
+        command: 'printf %s "$TOKEN" | boltseal login ghcr.io --username acme --password-stdin',
+      },
+    ],
+    load: () => import('./login.ts'),
+  },
+  {
+    name: 'logout',
+    summary: 'forget the credentials of a registry',
+    description: ['Removes what `login`, docker or podman stored for REGISTRY in docker’s configuration.'],
+    args: { name: 'REGISTRY', min: 1, max: 1 },
+    flags: ['output'],
+    examples: [{ text: 'Forget a registry.', command: 'boltseal logout ghcr.io' }],
+    load: () => import('./logout.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'sign, verify and tamper on this machine, explained, and clean up',
+    description: [
+      'Starts a small registry on this machine, puts an image into it, makes a key pair, signs, verifies, tampers and shows ' +
+        'the refusal. Everything is removed at the end.',
+    ],
+    flags: ['image', 'output', ...registryFlags],
+    examples: [
+      { text: 'The whole, in a few seconds.', command: 'boltseal demo' },
+      { text: 'With a copy of an image of yours.', command: 'boltseal demo --image busybox:latest' },
+    ],
+    load: () => import('./demo.ts'),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    description: ['Prints the versions of Boltseal and of the Node.js that runs it.'],
+    flags: ['output', 'version-json'],
+    examples: [
+      { text: 'For people.', command: 'boltseal version' },
+      { text: 'For programs.', command: 'boltseal version --output json' },
+    ],
+    load: () => import('./version.ts'),
+  },
+  {
+    name: 'env',
+    summary: 'print the environment variables that are understood',
+    description: [
+      'Lists the variables that Boltseal reads and their values now. Passwords and tokens are hidden unless asked for.',
+    ],
+    flags: ['show-descriptions', 'show-sensitive-values', 'output'],
+    examples: [{ text: 'What is set?', command: 'boltseal env --no-show-descriptions' }],
+    load: () => import('./env.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'print a completion script for a shell',
+    description: [
+      'Prints a script that completes commands, flags, their values and files. It needs no other program, and Boltseal does ' +
+        'not run while you type.',
+    ],
+    args: { name: 'SHELL', min: 1, max: 1, values: ['bash', 'zsh', 'fish'] },
+    flags: [],
+    examples: [
+      { text: 'bash, for this session.', command: 'source <(boltseal completion bash)' },
+      { text: 'zsh, for good.', command: `boltseal completion zsh > "\${fpath[1]}/_boltseal"` },
+      {
+        text: 'fish, for good.',
+        command: 'boltseal completion fish > ~/.config/fish/completions/boltseal.fish',
+      },
+    ],
+    load: () => import('./completion.ts'),
+  },
+  {
+    name: 'help',
+    summary: 'explain a command',
+    description: ['Prints the help of a command, the same as its --help.'],
+    args: { name: 'COMMAND', min: 0, max: 2, complete: 'command' },
+    flags: [],
+    examples: [{ text: 'How do I sign?', command: 'boltseal help sign' }],
+    load: () => import('./help.ts'),
+  },
+];

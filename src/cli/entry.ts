@@ -1,0 +1,29 @@
+/**
+ * The program. It is kept tiny because every run parses it: it answers `version` by itself, says what is wrong on a
+ * Node.js that is too old, and loads the rest only then.
+ */
+import { oldestNode, versionLine } from './version.ts';
+
+const [first, second] = process.argv.slice(2);
+
+if (!nodeIsNewEnough()) {
+  const wanted = oldestNode.join('.');
+  process.stderr.write(
+    `error: boltseal needs Node.js ${wanted} or newer, and this is ${process.versions.node}\n  hint: install a newer Node.js, or put it first in PATH\n`,
+  );
+  process.exitCode = 1;
+} else if ((first === 'version' || first === '--version') && second === undefined && !outputIsRedirected()) {
+  process.stdout.write(versionLine());
+} else {
+  import('./process.ts').then(({ start }) => start());
+}
+
+function nodeIsNewEnough(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
+}
+
+/** Whether a variable asks for another form or place of output; then the whole command line has to look. */
+function outputIsRedirected(): boolean {
+  return Object.keys(process.env).some((name) => /^(?:BOLTSEAL|COSIGN)_OUTPUT/.test(name));
+}

@@ -1,0 +1,508 @@
+/**
+ * The one table of flags. Parsing, environment names, help, completion and the reference pages are made from it;
+ * a command only lists which of them it takes.
+ */
+
+/** The headings under which help lists flags, in order. */
+export const flagGroups = [
+  'Key',
+  'Signature',
+  'Verification',
+  'Login',
+  'Output',
+  'Registry',
+  'Every command',
+] as const;
+
+/** One heading of {@link flagGroups}. */
+export type FlagGroup = (typeof flagGroups)[number];
+
+/** How the text of a flag becomes a value. A duration is written as Go writes it (`1m30s`); its value is milliseconds. */
+export type FlagType = 'boolean' | 'string' | 'strings' | 'integer' | 'duration' | 'enum';
+
+/** What the table says of one flag. */
+export interface FlagSpec {
+  /** The long name, when it differs from the key of the table (two commands may give one name two meanings). */
+  readonly name?: string;
+  readonly type: FlagType;
+  readonly short?: string;
+  /** Other long names, kept for scripts. */
+  readonly aliases?: readonly string[];
+  /** What an `enum` flag may be. */
+  readonly values?: readonly string[];
+  /** The value when nobody gives one. Durations are milliseconds. */
+  readonly default?: boolean | string | number;
+  /** How help names the value. */
+  readonly value?: string;
+  /** Smallest and largest `integer`. */
+  readonly range?: readonly [number, number];
+  readonly group: FlagGroup;
+  readonly help: string;
+  /** Further environment variables, asked after `BOLTSEAL_<FLAG>` and before `COSIGN_<FLAG>`. */
+  readonly env?: readonly string[];
+  /** No environment variable sets this flag. */
+  readonly noEnv?: boolean;
+  /** What a shell offers for the value. */
+  readonly complete?: 'file' | 'directory' | 'image';
+  /** The value is never printed. */
+  readonly secret?: boolean;
+}
+
+const table = {
+  // ---- keys
+  key: {
+    type: 'string',
+    value: 'REF',
+    group: 'Key',
+    complete: 'file',
+    help: 'The key: a file, env://NAME, or - for standard input.',
+  },
+  'import-key': {
+    name: 'key',
+    type: 'string',
+    short: 'k',
+    value: 'FILE',
+    group: 'Key',
+    complete: 'file',
+    help: 'The PEM file with the private key to import: RSA, EC or PKCS #8, not encrypted; - for standard input.',
+  },
+  'key-type': {
+    type: 'enum',
+    values: ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-2048', 'rsa-3072', 'rsa-4096'],
+    default: 'ecdsa-p256',
+    group: 'Key',
+    help: 'The type of the new key.',
+  },
+  'output-key-prefix': {
+    type: 'string',
+    default: 'cosign',
+    value: 'PREFIX',
+    group: 'Key',
+    complete: 'file',
+    help: 'The files are PREFIX.key and PREFIX.pub.',
+  },
+  'import-output-key-prefix': {
+    name: 'output-key-prefix',
+    short: 'o',
+    type: 'string',
+    default: 'import-cosign',
+    value: 'PREFIX',
+    group: 'Key',
+    complete: 'file',
+    help: 'The files are PREFIX.key and PREFIX.pub.',
+  },
+  outfile: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Write the public key to FILE and not to standard output.',
+  },
+  'allow-http-key': {
+    type: 'boolean',
+    default: false,
+    group: 'Key',
+    help: 'Allow a public key to be fetched from an http:// or https:// address.',
+  },
+
+  // ---- what is signed
+  annotations: {
+    type: 'strings',
+    short: 'a',
+    aliases: ['annotation'],
+    value: 'KEY=VALUE',
+    group: 'Signature',
+    help: 'Sign KEY=VALUE with the image. May be repeated.',
+  },
+  'required-annotations': {
+    name: 'annotations',
+    type: 'strings',
+    short: 'a',
+    aliases: ['annotation'],
+    value: 'KEY=VALUE',
+    group: 'Verification',
+    help: 'Accept only signatures over KEY=VALUE. May be repeated.',
+  },
+  recursive: {
+    type: 'boolean',
+    short: 'r',
+    default: false,
+    group: 'Signature',
+    help: 'Sign a multi-platform image and every platform image in it.',
+  },
+  format: {
+    type: 'enum',
+    values: ['bundle', 'cosign', 'both'],
+    default: 'both',
+    group: 'Signature',
+    help: 'What to write: a Sigstore bundle (cosign 3), cosign’s older .sig tag (cosign 2, podman, skopeo), or both.',
+  },
+  'new-bundle-format': {
+    type: 'boolean',
+    group: 'Signature',
+    help: 'cosign’s way to write --format bundle (true) or --format cosign (false).',
+  },
+  'signing-config': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Signature',
+    complete: 'file',
+    help: 'Accepted when FILE names no log and no timestamp authority, which is how cosign 3 is told not to log.',
+  },
+  identity: {
+    type: 'string',
+    aliases: ['sign-container-identity'],
+    value: 'REFERENCE',
+    group: 'Signature',
+    help: 'The docker reference to write into the .sig payload, in place of the image’s own.',
+  },
+  upload: {
+    type: 'boolean',
+    default: true,
+    group: 'Signature',
+    help: 'Store the signature beside the image; --no-upload only makes the files asked for.',
+  },
+  'dry-run': {
+    type: 'boolean',
+    default: false,
+    group: 'Signature',
+    help: 'Show what would be signed and where it would be stored. Nothing is signed or stored.',
+  },
+  'output-signature': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the signature of the .sig format, in base64, to FILE.',
+  },
+  'output-payload': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the payload of the .sig format to FILE.',
+  },
+  bundle: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the Sigstore bundle to FILE.',
+  },
+  yes: {
+    type: 'boolean',
+    short: 'y',
+    default: false,
+    group: 'Key',
+    help: 'Overwrite existing key files without asking.',
+  },
+  'signature-repository': {
+    type: 'string',
+    value: 'REPOSITORY',
+    group: 'Registry',
+    env: ['COSIGN_REPOSITORY'],
+    help: 'Keep signatures in REPOSITORY and not beside the image.',
+  },
+
+  // ---- what is verified
+  'check-claims': {
+    type: 'boolean',
+    default: true,
+    group: 'Verification',
+    help: 'Require that what was signed names the digest of the image. Turned off, only the signature is checked.',
+  },
+  payload: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'Require that what was signed is, byte for byte, the content of FILE.',
+  },
+  'local-image': {
+    type: 'boolean',
+    default: false,
+    group: 'Verification',
+    help: 'IMAGE is the path of an OCI layout on disk, as if it were written oci:PATH.',
+  },
+  'signature-digest-algorithm': {
+    type: 'enum',
+    values: ['sha256', 'sha384', 'sha512'],
+    group: 'Verification',
+    help: 'Accept only signatures over this hash. By default SHA-256 and the hash of the curve are accepted.',
+  },
+  explain: {
+    type: 'boolean',
+    default: false,
+    group: 'Output',
+    help: 'Print where was looked, what was found, and why each signature was accepted or refused.',
+  },
+  'max-workers': {
+    type: 'integer',
+    default: 10,
+    value: 'N',
+    range: [1, 1000],
+    group: 'Registry',
+    help: 'How many images are worked on at once.',
+  },
+
+  // ---- triangulate
+  type: {
+    type: 'enum',
+    values: ['signature', 'digest'],
+    default: 'signature',
+    group: 'Output',
+    help: 'What to locate: the tag of the signatures, or the image itself by digest.',
+  },
+
+  // ---- login
+  username: {
+    type: 'string',
+    short: 'u',
+    value: 'NAME',
+    group: 'Login',
+    noEnv: true,
+    help: 'The user name.',
+  },
+  password: {
+    type: 'string',
+    short: 'p',
+    value: 'PASSWORD',
+    group: 'Login',
+    noEnv: true,
+    secret: true,
+    help: 'The password or access token. Other users of the machine may see it; --password-stdin is safer.',
+  },
+  'password-stdin': {
+    type: 'boolean',
+    default: false,
+    group: 'Login',
+    noEnv: true,
+    help: 'Read the password from standard input.',
+  },
+
+  // ---- env
+  'show-descriptions': {
+    type: 'boolean',
+    default: true,
+    group: 'Output',
+    noEnv: true,
+    help: 'Say what each variable is for.',
+  },
+  'show-sensitive-values': {
+    type: 'boolean',
+    default: false,
+    group: 'Output',
+    noEnv: true,
+    help: 'Show passwords and tokens.',
+  },
+
+  // ---- demo
+  image: {
+    type: 'string',
+    value: 'IMAGE',
+    group: 'Signature',
+    complete: 'image',
+    help: 'Run the demonstration on a copy of this image: a reference, or oci:PATH for an OCI layout on disk.',
+  },
+
+  // ---- output
+  output: {
+    type: 'enum',
+    short: 'o',
+    values: ['text', 'json'],
+    default: 'text',
+    group: 'Output',
+    help: 'How to print the result.',
+  },
+  'version-json': {
+    name: 'json',
+    type: 'boolean',
+    default: false,
+    group: 'Output',
+    noEnv: true,
+    help: 'The same as --output json.',
+  },
+  'long-output': {
+    name: 'output',
+    type: 'enum',
+    values: ['text', 'json'],
+    default: 'text',
+    group: 'Output',
+    help: 'How to print the result.',
+  },
+  'verify-output': {
+    name: 'output',
+    type: 'enum',
+    short: 'o',
+    values: ['cosign', 'text', 'json'],
+    default: 'cosign',
+    group: 'Output',
+    help: 'cosign: the JSON array that cosign prints; text: its elements, one a line; json: the whole report.',
+  },
+
+  // ---- registry
+  'registry-username': {
+    type: 'string',
+    value: 'NAME',
+    group: 'Registry',
+    help: 'The user name for the registry of the image.',
+  },
+  'registry-password': {
+    type: 'string',
+    value: 'PASSWORD',
+    group: 'Registry',
+    secret: true,
+    help: 'The password for the registry of the image. Prefer the variable: arguments can be seen by others.',
+  },
+  'registry-token': {
+    type: 'string',
+    value: 'TOKEN',
+    group: 'Registry',
+    secret: true,
+    help: 'The bearer token for the registry of the image.',
+  },
+  'registry-cacert': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Registry',
+    complete: 'file',
+    help: 'Trust the certificate authorities of this PEM file too.',
+  },
+  'registry-client-cert': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Registry',
+    complete: 'file',
+    help: 'The client certificate to show to the registry, PEM.',
+  },
+  'registry-client-key': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Registry',
+    complete: 'file',
+    help: 'The private key of --registry-client-cert, PEM.',
+  },
+  'registry-server-name': {
+    type: 'string',
+    value: 'NAME',
+    group: 'Registry',
+    help: 'The name that the certificate of the registry must be for, when it is not its host name.',
+  },
+  'registry-auth-realm': {
+    type: 'strings',
+    value: 'HOST',
+    group: 'Registry',
+    help: 'Also hand credentials to this token service, when the registry names it. May be repeated.',
+  },
+  'allow-http-registry': {
+    type: 'boolean',
+    default: false,
+    group: 'Registry',
+    help: 'Allow plain HTTP to registries that are not on this machine.',
+  },
+  'allow-insecure-registry': {
+    type: 'boolean',
+    default: false,
+    group: 'Registry',
+    help: 'Do not check the certificates of registries. Only for testing; --registry-cacert is the safe way.',
+  },
+
+  // ---- every command
+  timeout: {
+    type: 'duration',
+    short: 't',
+    default: 180_000,
+    value: 'DURATION',
+    group: 'Every command',
+    help: 'The time the whole command may take, such as 90s or 5m; 0 is no limit.',
+  },
+  'output-file': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Every command',
+    complete: 'file',
+    help: 'Write to FILE what would go to standard output.',
+  },
+  quiet: {
+    type: 'boolean',
+    short: 'q',
+    default: false,
+    group: 'Every command',
+    help: 'Print nothing for people but errors.',
+  },
+  verbose: {
+    type: 'boolean',
+    short: 'd',
+    default: false,
+    group: 'Every command',
+    help: 'Print what is being done, each request, and where errors come from.',
+  },
+  help: {
+    type: 'boolean',
+    short: 'h',
+    default: false,
+    noEnv: true,
+    group: 'Every command',
+    help: 'Show help.',
+  },
+} as const;
+
+/** The key of a flag in the table. */
+export type FlagId = keyof typeof table;
+
+/** The table, in the order of help and reference. */
+export const flags: Readonly<Record<FlagId, FlagSpec>> = table;
+
+type Fixed = typeof table;
+type Given<S> = S extends { type: 'strings' }
+  ? readonly string[]
+  : S extends { type: 'boolean' }
+    ? boolean
+    : S extends { type: 'integer' | 'duration' }
+      ? number
+      : S extends { type: 'enum'; values: readonly (infer V)[] }
+        ? V
+        : string;
+
+/** The type of a flag’s value: never undefined where the flag has a default or may be repeated. */
+export type FlagValue<Id extends FlagId> = Fixed[Id] extends { default: unknown } | { type: 'strings' }
+  ? Given<Fixed[Id]>
+  : Given<Fixed[Id]> | undefined;
+
+/** Any flag’s value. */
+export type AnyFlagValue = boolean | number | string | readonly string[] | undefined;
+
+/** Flags that every command takes. */
+export const globalFlags: readonly FlagId[] = ['timeout', 'output-file', 'quiet', 'verbose', 'help'];
+
+/** Flags of every command that talks to a registry. */
+export const registryFlags: readonly FlagId[] = [
+  'registry-username',
+  'registry-password',
+  'registry-token',
+  'registry-cacert',
+  'registry-client-cert',
+  'registry-client-key',
+  'registry-server-name',
+  'registry-auth-realm',
+  'allow-http-registry',
+  'allow-insecure-registry',
+];
+
+/** The long name of a flag, without dashes. */
+export function flagName(id: FlagId): string {
+  return flags[id].name ?? id;
+}
+
+/** The environment variables that set a flag, the first that is not empty wins. */
+export function flagVariables(id: FlagId): readonly string[] {
+  const spec = flags[id];
+  if (spec.noEnv) return [];
+  const suffix = environmentName(flagName(id));
+  return [`BOLTSEAL_${suffix}`, ...(spec.env ?? []), `COSIGN_${suffix}`];
+}
+
+/** `registry-token` as `REGISTRY_TOKEN`. */
+export function environmentName(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_');
+}

@@ -1,0 +1,66 @@
+/** Where a command prints: data to standard output, everything for people to standard error. */
+import type { CliIo, TextSink } from './io.ts';
+import { type Style, styleFor } from './style.ts';
+
+/** The printing half of a command’s context. */
+export interface Output {
+  /** Whether the result is wanted as one JSON document. */
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  /** For text on standard error. */
+  readonly style: Style;
+  /** Writes data exactly as given. */
+  data(content: string | Uint8Array): void;
+  /** Writes the JSON document of a command: `schema` is `boltseal.<command>/<version>`. */
+  document(schema: string, content: object): void;
+  /** Whether {@link document} was called. */
+  readonly documented: boolean;
+  /** A line for people; `--quiet` silences it. */
+  say(text: string): void;
+  /** A line for people about something that may not be what they want; `--quiet` silences it. */
+  warn(text: string): void;
+  /** A line that only `--verbose` shows. */
+  debug(text: string): void;
+}
+
+/** What {@link createOutput} is told beside the streams. */
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Takes the data in place of standard output. */
+  readonly sink?: TextSink | undefined;
+}
+
+/** An {@link Output} over the streams of `io`. */
+export function createOutput(io: CliIo, options: OutputOptions): Output {
+  const { json, quiet, verbose, sink = io.stdout } = options;
+  const style = styleFor(io.stderr, io.env);
+  let documented = false;
+  return {
+    json,
+    verbose,
+    quiet,
+    style,
+    get documented() {
+      return documented;
+    },
+    data(content) {
+      if (content.length > 0) sink.write(content);
+    },
+    document(schema, content) {
+      documented = true;
+      sink.write(`${JSON.stringify({ schema, ...content }, null, 2)}\n`);
+    },
+    say(text) {
+      if (!quiet) io.stderr.write(`${text}\n`);
+    },
+    warn(text) {
+      if (!quiet) io.stderr.write(`${style.yellow('warning:')} ${text}\n`);
+    },
+    debug(text) {
+      if (verbose) io.stderr.write(`${style.dim(text)}\n`);
+    },
+  };
+}

@@ -1,0 +1,325 @@
+/** From the words of a command line to a command, its arguments and the value of every flag. */
+import { parseArgs } from 'node:util';
+import { BoltsealError } from '../core/errors.ts';
+import type { CommandSpec, Flags } from './command.ts';
+import { type CosignFlag, cosignFlags } from './cosign-flags.ts';
+import {
+  type AnyFlagValue,
+  environmentName,
+  type FlagId,
+  type FlagValue,
+  flagName,
+  flags,
+  flagVariables,
+  globalFlags,
+} from './flags.ts';
+import { nearest } from './suggest.ts';
+import { parseBoolean, parseValue, quoted } from './values.ts';
+
+/** What a command line asks for. */
+export interface Invocation {
+  readonly command: CommandSpec;
+  readonly args: readonly string[];
+  readonly flags: Flags;
+}
+
+/** What the first words of a command line say. */
+export interface CommandChoice {
+  /** Undefined when no command is named: help is shown. */
+  readonly command: CommandSpec | undefined;
+  /** The words without the command’s name. */
+  readonly rest: readonly string[];
+  /** `download`, when only the first word of a two-word command is given. */
+  readonly group?: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+
+/** Finds the command in `argv`. Global flags may stand before it. Throws `ERR_USAGE` for an unknown one. */
+export function chooseCommand(argv: readonly string[], commands: readonly CommandSpec[]): CommandChoice {
+  const tokens = tokenize(argv, namesOf(globalFlags, []));
+  const words = tokens.filter((token) => token.kind === 'positional');
+  const [first, second] = words;
+  if (first === undefined) return { command: undefined, rest: argv };
+  const early = tokens.find(
+    (token) => token.kind === 'option' && token.index < first.index && !isGlobal(token.rawName),
+  );
+  if (early?.kind === 'option') {
+    throw new BoltsealError('ERR_USAGE', `${early.rawName} stands before the command`, {
+      hint: 'Flags follow the command: boltseal COMMAND [flags] [arguments].',
+    });
+  }
+  const two =
+    second?.index === first.index + 1
+      ? commands.find((c) => c.name === `${first.value} ${second.value}`)
+      : undefined;
+  if (two !== undefined) return { command: two, rest: without(argv, [first.index, first.index + 1]) };
+  const one = commands.find((c) => c.name === first.value);
+  if (one !== undefined) return { command: one, rest: without(argv, [first.index]) };
+  const inGroup = commands.filter((c) => c.name.startsWith(`${first.value} `));
+  if (inGroup.length > 0) {
+    if (second === undefined) {
+      return { command: undefined, rest: without(argv, [first.index]), group: first.value };
+    }
+    throw unknownCommand(`${first.value} ${second.value}`, inGroup);
+  }
+  throw unknownCommand(first.value, commands);
+}
+
+function unknownCommand(name: string, commands: readonly CommandSpec[]): BoltsealError {
+  const near = nearest(
+    name,
+    commands.map((c) => c.name),
+  );
+  return new BoltsealError('ERR_USAGE', `there is no command ${quoted(name)}`, {
+    hint: near === undefined ? '`boltseal help` lists the commands.' : `Did you mean \`boltseal ${near}\`?`,
+  });
+}
+
+function without(argv: readonly string[], indexes: readonly number[]): readonly string[] {
+  return argv.filter((_, index) => !indexes.includes(index));
+}
+
+function isGlobal(rawName: string): boolean {
+  const name = rawName.replace(/^-+/, '').replace(/^no-/, '');
+  return globalFlags.some((id) => flagName(id) === name || flags[id].short === name) || name === 'version';
+}
+
+/** Whether `argv` asks for help: `--help` or `-h` before any `--`. */
+export function wantsHelp(argv: readonly string[], command: CommandSpec | undefined): boolean {
+  const known = command === undefined ? namesOf(globalFlags, []) : namesOfCommand(command);
+  return tokenize(argv, known).some(
+    (token) => token.kind === 'option' && known.get(token.name)?.id === 'help',
+  );
+}
+
+/** One name under which a flag can be written. */
+type Known =
+  | {
+      readonly kind: 'flag';
+      readonly id: FlagId;
+      readonly boolean: boolean;
+      readonly short: string | undefined;
+    }
+  | {
+      readonly kind: 'cosign';
+      readonly id?: undefined;
+      readonly flag: CosignFlag;
+      readonly boolean: boolean;
+      readonly short: string | undefined;
+    };
+
+function namesOf(ids: readonly FlagId[], cosign: readonly CosignFlag[]): ReadonlyMap<string, Known> {
+  const names = new Map<string, Known>();
+  for (const id of ids) {
+    const spec = flags[id];
+    const known: Known = { kind: 'flag', id, boolean: spec.type === 'boolean', short: spec.short };
+    for (const name of [flagName(id), ...(spec.aliases ?? [])]) names.set(name, known);
+  }
+  for (const flag of cosign) {
+    const known: Known = { kind: 'cosign', flag, boolean: flag.type === 'boolean', short: flag.short };
+    for (const name of [flag.name, ...(flag.aliases ?? [])]) names.set(name, known);
+  }
+  return names;
+}
+
+function namesOfCommand(command: CommandSpec): ReadonlyMap<string, Known> {
+  return namesOf([...command.flags, ...globalFlags], cosignFlagsOf(command));
+}
+
+/** The flags of cosign that `command` understands or refuses. */
+export function cosignFlagsOf(command: CommandSpec): readonly CosignFlag[] {
+  return (command.cosign ?? []).flatMap((set) => cosignFlags[set]);
+}
+
+function tokenize(argv: readonly string[], known: ReadonlyMap<string, Known>): readonly Token[] {
+  const options: Record<string, { type: 'boolean' | 'string'; short?: string }> = {};
+  const shorts = new Set<string>();
+  for (const [name, { boolean, short }] of known) {
+    const free = short !== undefined && !shorts.has(short);
+    if (free) shorts.add(short);
+    options[name] = { type: boolean ? 'boolean' : 'string', ...(free ? { short } : {}) };
+  }
+  return parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens;
+}
+
+/** Reads the flags and arguments of `command`. Throws `ERR_USAGE`. */
+export function parseInvocation(
+  command: CommandSpec,
+  argv: readonly string[],
+  env: Environment,
+  commands: readonly CommandSpec[],
+): Invocation {
+  const known = namesOfCommand(command);
+  const values = new Map<FlagId, AnyFlagValue>();
+  const args: string[] = [];
+  for (const token of tokenize(argv, known)) {
+    if (token.kind === 'positional') args.push(token.value);
+    if (token.kind === 'option') readOption(token, known, values, { command, commands });
+  }
+  readEnvironment(command, env, values);
+  checkArguments(command, args);
+  return { command, args, flags: flagReader(command, values) };
+}
+
+type Option = Extract<Token, { kind: 'option' }>;
+interface Place {
+  readonly command: CommandSpec;
+  readonly commands: readonly CommandSpec[];
+}
+
+function readOption(
+  token: Option,
+  known: ReadonlyMap<string, Known>,
+  values: Map<FlagId, AnyFlagValue>,
+  place: Place,
+): void {
+  const negated = token.rawName.startsWith('--no-') && !known.has(token.name) && token.value === undefined;
+  const name = negated ? token.name.slice('no-'.length) : token.name;
+  const found = known.get(name);
+  if (found === undefined || (negated && !found.boolean)) throw unknownFlag(token, known, place);
+  const text = negated ? 'false' : optionText(token, found);
+  if (found.kind === 'cosign') {
+    checkCosignFlag(found.flag, text, token.rawName);
+    return;
+  }
+  const value = parseValue(flags[found.id], text, token.rawName);
+  const earlier = values.get(found.id);
+  if (Array.isArray(value)) {
+    values.set(found.id, [...(Array.isArray(earlier) ? earlier : []), ...value]);
+  } else if (earlier !== undefined && earlier !== value) {
+    throw new BoltsealError('ERR_USAGE', `${token.rawName} is given twice, with different values`);
+  } else values.set(found.id, value);
+}
+
+function optionText(token: Option, known: Known): string {
+  if (known.boolean) {
+    if (token.value === undefined) return 'true';
+    return token.inlineValue === true ? token.value : 'true';
+  }
+  const text = token.value;
+  if (text === undefined) throw new BoltsealError('ERR_USAGE', `${token.rawName} needs a value`);
+  if (token.inlineValue !== true && /^-./.test(text)) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      `${token.rawName} needs a value, and ${quoted(text)} looks like a flag`,
+      {
+        hint: `A value that begins with a dash is written ${token.rawName}=${text}`,
+      },
+    );
+  }
+  // `-a=k=v` is how cosign's users write it; parseArgs leaves the first sign in the value.
+  return token.inlineValue === true && !token.rawName.startsWith('--') ? text.replace(/^=/, '') : text;
+}
+
+function unknownFlag(token: Option, known: ReadonlyMap<string, Known>, place: Place): BoltsealError {
+  const { command, commands } = place;
+  const message = `\`boltseal ${command.name}\` has no flag ${token.rawName}`;
+  const owner = commands.find((other) => namesOf(other.flags, []).has(token.name));
+  if (owner !== undefined) {
+    return new BoltsealError('ERR_USAGE', message, { hint: `It is a flag of \`boltseal ${owner.name}\`.` });
+  }
+  const offered = [...known].flatMap(([name, one]) => (one.kind === 'flag' ? [name] : []));
+  const near = token.rawName.startsWith('--') ? nearest(token.name, offered) : undefined;
+  return new BoltsealError('ERR_USAGE', message, {
+    hint:
+      near === undefined
+        ? `\`boltseal help ${command.name}\` lists its flags.`
+        : `Did you mean --${near}? \`boltseal help ${command.name}\` lists all flags.`,
+  });
+}
+
+function checkCosignFlag(flag: CosignFlag, text: string, source: string): void {
+  if (flag.type === 'string' && text === '') return;
+  const value = flag.type === 'boolean' ? String(parseBoolean(text, source)) : text;
+  if (flag.accepts === 'any' || flag.accepts?.includes(value)) return;
+  throw new BoltsealError(
+    'ERR_USAGE',
+    `${source}${flag.type === 'boolean' ? `=${value}` : ''} is not supported`,
+    {
+      hint: flag.instead,
+    },
+  );
+}
+
+function readEnvironment(command: CommandSpec, env: Environment, values: Map<FlagId, AnyFlagValue>): void {
+  for (const id of [...command.flags, ...globalFlags]) {
+    if (values.has(id)) continue;
+    const variable = flagVariables(id).find((name) => (env[name] ?? '') !== '');
+    if (variable !== undefined) {
+      values.set(id, parseValue(flags[id], env[variable] ?? '', `the variable ${variable}`));
+    }
+  }
+  for (const flag of cosignFlagsOf(command)) {
+    const variable = `COSIGN_${environmentName(flag.name)}`;
+    const text = env[variable] ?? '';
+    if (text !== '') checkCosignFlag(flag, text, `the variable ${variable}`);
+  }
+}
+
+function checkArguments(command: CommandSpec, args: readonly string[]): void {
+  const { name, min, max, values } = command.args ?? { name: 'ARGUMENT', min: 0, max: 0 };
+  const hint = `Usage: ${usageOf(command)}`;
+  if (args.length < min) {
+    throw new BoltsealError('ERR_USAGE', `\`boltseal ${command.name}\` needs ${article(name)} ${name}`, {
+      hint,
+    });
+  }
+  const extra = args[max];
+  if (extra !== undefined) {
+    throw new BoltsealError('ERR_USAGE', `\`boltseal ${command.name}\` does not take ${quoted(extra)}`, {
+      hint,
+    });
+  }
+  if (args.includes('')) {
+    throw new BoltsealError('ERR_USAGE', `${article(name)} ${name} is empty`, {
+      hint: 'Is a variable used for it unset?',
+    });
+  }
+  const wrong = values === undefined ? undefined : args.find((word) => !values.includes(word));
+  if (values !== undefined && wrong !== undefined) {
+    const near = nearest(wrong, values);
+    throw new BoltsealError('ERR_USAGE', `${quoted(wrong)} is not one of ${values.join(', ')}`, {
+      hint: near === undefined ? hint : `Did you mean ${near}?`,
+    });
+  }
+}
+
+function article(name: string): string {
+  return /^[AEIOU]/.test(name) ? 'an' : 'a';
+}
+
+/** The usage line of a command. */
+export function usageOf(command: CommandSpec): string {
+  const { args } = command;
+  let line = `boltseal ${command.name} [flags]`;
+  if (args !== undefined) {
+    const word = args.values === undefined ? args.name : args.values.join('|');
+    line += args.min === 0 ? ` [${word}]` : ` ${word}`;
+    if (args.max > 1) line += args.min === 0 ? '...' : ` [${word}...]`;
+  }
+  return line;
+}
+
+function flagReader(command: CommandSpec, values: ReadonlyMap<FlagId, AnyFlagValue>): Flags {
+  const own = new Set<FlagId>([...command.flags, ...globalFlags]);
+  const check = (id: FlagId): void => {
+    if (own.has(id)) return;
+    throw new BoltsealError(
+      'ERR_INTERNAL',
+      `the command ${command.name} asks for the flag ${id}, which it does not list`,
+    );
+  };
+  return {
+    get<Id extends FlagId>(id: Id): FlagValue<Id> {
+      check(id);
+      const value = values.get(id) ?? flags[id].default ?? (flags[id].type === 'strings' ? [] : undefined);
+      return value as FlagValue<Id>;
+    },
+    given(id) {
+      check(id);
+      return values.has(id);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** The ports of flows, set up from flags. */
+import type { LogEvent, Runtime } from '../core/runtime.ts';
+import { createRuntime } from '../node/runtime.ts';
+import { readTlsSettings } from '../node/tls.ts';
+import type { Flags } from './command.ts';
+import type { CliIo } from './io.ts';
+import type { Output } from './output.ts';
+
+/** The runtime of one command; `tls` tells whether the command has the flags for it. */
+export async function runtimeFor(flags: Flags, output: Output, io: CliIo, tls: boolean): Promise<Runtime> {
+  return createRuntime({
+    env: io.env,
+    log: (event) => printEvent(event, output),
+    tls: tls
+      ? await readTlsSettings({
+          caFile: flags.get('registry-cacert'),
+          certificateFile: flags.get('registry-client-cert'),
+          keyFile: flags.get('registry-client-key'),
+          serverName: flags.get('registry-server-name'),
+          insecureSkipVerify: flags.get('allow-insecure-registry'),
+        })
+      : undefined,
+  });
+}
+
+function printEvent(event: LogEvent, output: Output): void {
+  if (event.level === 'warn') output.warn(event.message);
+  else if (event.level === 'info') output.say(event.message);
+  else output.debug(`${event.event}: ${event.message}${fieldsOf(event)}`);
+}
+
+function fieldsOf(event: LogEvent): string {
+  const fields = Object.entries(event.fields ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
+  return fields.length === 0 ? '' : ` (${fields.join(' ')})`;
+}
