@@ -140,7 +140,11 @@ function readMaterial(
   }
   return {
     ...readSigner(fields, reader, version),
-    timestamps: readTimestamps(fields.timestampVerificationData, reader, `${where}.timestampVerificationData`),
+    timestamps: readTimestamps(
+      fields.timestampVerificationData,
+      reader,
+      `${where}.timestampVerificationData`,
+    ),
     logEntries,
   };
 }
@@ -159,12 +163,15 @@ function readSigner(
     const { hint } = reader.message(publicKey, 'publicKey', ['hint']);
     return { publicKeyHint: reader.text(hint, 'publicKey.hint') };
   }
-  if (certificate !== undefined) return { certificates: [readCertificate(certificate, reader, 'certificate')] };
+  if (certificate !== undefined)
+    return { certificates: [readCertificate(certificate, reader, 'certificate')] };
   if (version === '0.3') throw reader.invalid('version 0.3 allows a certificate and no chain');
   const { certificates } = reader.message(chain, 'x509CertificateChain', ['certificates']);
   const list = reader.list(certificates, 'x509CertificateChain.certificates', limits.bundleItems);
   if (list.length === 0) throw reader.invalid('x509CertificateChain is empty');
-  return { certificates: list.map((item) => readCertificate(item, reader, 'x509CertificateChain.certificates')) };
+  return {
+    certificates: list.map((item) => readCertificate(item, reader, 'x509CertificateChain.certificates')),
+  };
 }
 
 function readCertificate(value: Json, reader: ProtoReader, where: string): Uint8Array {

@@ -68,9 +68,13 @@ export function decodeEncryptedKey(block: PemBlock, what: string): EncryptedKey 
     params['r'] !== 8 ||
     params['p'] !== 1
   ) {
-    throw new BoltsealError('ERR_KEY_PARAMETERS', `${what} is encrypted with parameters that are not accepted`, {
-      hint: 'Accepted are scrypt with N 32768, 65536 or 131072, r 8 and p 1, and nacl/secretbox: what cosign writes.',
-    });
+    throw new BoltsealError(
+      'ERR_KEY_PARAMETERS',
+      `${what} is encrypted with parameters that are not accepted`,
+      {
+        hint: 'Accepted are scrypt with N 32768, 65536 or 131072, r 8 and p 1, and nacl/secretbox: what cosign writes.',
+      },
+    );
   }
   const salt = binary(kdf['salt'], what, 'kdf.salt');
   const nonce = binary(cipher['nonce'], what, 'cipher.nonce');
@@ -158,7 +162,8 @@ function fields(value: Json | undefined, names: readonly string[], what: string,
   if (!isJsonObject(value)) throw invalid(what, `${where} is not an object`);
   for (const name of names) if (value[name] === undefined) throw invalid(what, `${where} lacks ${name}`);
   const extra = Object.keys(value).find((name) => !names.includes(name));
-  if (extra !== undefined) throw invalid(what, `${where} has the unknown field ${JSON.stringify(extra.slice(0, 40))}`);
+  if (extra !== undefined)
+    throw invalid(what, `${where} has the unknown field ${JSON.stringify(extra.slice(0, 40))}`);
   return value;
 }
 
@@ -167,7 +172,9 @@ function binary(value: Json | undefined, what: string, where: string): Uint8Arra
   try {
     return fromBase64(value, where);
   } catch (cause) {
-    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not an encrypted key: ${where} is not base64`, { cause });
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not an encrypted key: ${where} is not base64`, {
+      cause,
+    });
   }
 }
 

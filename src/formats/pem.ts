@@ -27,13 +27,16 @@ export function parsePem(bytes: Uint8Array, what: string, maxBytes: number = lim
       `${what} has ${bytes.length} bytes; the limit is ${maxBytes}`,
     );
   }
-  const lines = fromUtf8(bytes, what).replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
+  const lines = fromUtf8(bytes, what)
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/);
   const blocks: PemBlock[] = [];
   for (let index = 0; index < lines.length; index++) {
     const label = begin.exec(lines[index] ?? '')?.[1];
     if (label === undefined) continue;
     const end = lines.findIndex((line, at) => at > index && line.trimEnd() === `-----END ${label}-----`);
-    if (end < 0) throw new BoltsealError('ERR_ENCODING_INVALID', `${what} has no line -----END ${label}-----`);
+    if (end < 0)
+      throw new BoltsealError('ERR_ENCODING_INVALID', `${what} has no line -----END ${label}-----`);
     if (blocks.length === limits.pemBlocks) {
       throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has more than ${limits.pemBlocks} PEM blocks`);
     }

@@ -99,11 +99,7 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function readInt64(
-  value: Json | undefined,
-  where: string,
-  invalid: (why: string) => BoltsealError,
-): bigint {
+function readInt64(value: Json | undefined, where: string, invalid: (why: string) => BoltsealError): bigint {
   if (value === undefined) return 0n;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value !== 'string' || !/^(?:0|-?[1-9][0-9]{0,18})$/.test(value)) {

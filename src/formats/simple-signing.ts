@@ -60,7 +60,8 @@ export function parseSimpleSigning(bytes: Uint8Array, what: string): SimpleSigni
   const optional = root['optional'] ?? null;
   if (typeof dockerReference !== 'string') throw invalid(what, 'docker-reference is not text');
   if (typeof type !== 'string') throw invalid(what, 'critical.type is not text');
-  if (typeof digest !== 'string' || !isDigest(digest)) throw invalid(what, 'docker-manifest-digest is not a digest');
+  if (typeof digest !== 'string' || !isDigest(digest))
+    throw invalid(what, 'docker-manifest-digest is not a digest');
   if (optional !== null && !isJsonObject(optional)) throw invalid(what, 'optional is not an object');
   if (optional !== null && Object.keys(optional).length > limits.annotations) {
     throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has more than ${limits.annotations} annotations`);
@@ -71,7 +72,9 @@ export function parseSimpleSigning(bytes: Uint8Array, what: string): SimpleSigni
 /** The annotations of a payload: the members of `optional` that are text. */
 export function simpleSigningAnnotations(payload: SimpleSigning): Annotations {
   const entries = Object.entries(payload.optional ?? {});
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function exactFields(

@@ -54,7 +54,8 @@ export function parseStatement(bytes: Uint8Array, what: string): Statement {
   if (!isJsonObject(document)) throw invalid(what, 'it is not an object');
   const { _type: type, subject, predicateType, predicate } = document;
   if (type !== statementType && type !== statementTypeV01) throw invalid(what, 'its _type is not known');
-  if (typeof predicateType !== 'string' || predicateType === '') throw invalid(what, 'it has no predicateType');
+  if (typeof predicateType !== 'string' || predicateType === '')
+    throw invalid(what, 'it has no predicateType');
   if (!Array.isArray(subject) || subject.length === 0) throw invalid(what, 'it has no subject');
   if (subject.length > limits.statementSubjects) {
     const counts = `${subject.length} subjects; the limit is ${limits.statementSubjects}`;
@@ -72,7 +73,8 @@ function parseSubject(value: Json, what: string, where: string): StatementSubjec
   if (name !== undefined && name !== null && typeof name !== 'string') {
     throw invalid(what, `${where}.name is not text`);
   }
-  if (!isJsonObject(digest) || Object.keys(digest).length === 0) throw invalid(what, `${where} has no digest`);
+  if (!isJsonObject(digest) || Object.keys(digest).length === 0)
+    throw invalid(what, `${where} has no digest`);
   return {
     ...(typeof name === 'string' ? { name } : {}),
     digests: parseDigests(digest, what, where),

@@ -2,8 +2,15 @@
  * The neutral signed entity: what every signature format is decoded to, so that there is one verification for all.
  * {@link https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_bundle.proto}
  */
-import type { Digest } from '../core/digest.ts';
-import type { Annotations } from '../formats/oci.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import { BoltsealError } from '../core/errors.ts';
+import { parseBundle } from '../formats/bundle.ts';
+import { parseSignatureLayer } from '../formats/cosign-layer.ts';
+import { preAuthEncoding } from '../formats/dsse.ts';
+import type { Annotations, Descriptor } from '../formats/oci.ts';
+import type { LogEntry, VerificationMaterial } from '../formats/verification-material.ts';
+
+export type { LogEntry, VerificationMaterial };
 
 /** The signature formats that exist. */
 export type SignatureFormat = 'bundle' | 'cosign';
@@ -22,6 +29,8 @@ export interface EntityOrigin {
 /** One thing that was signed, and every signature over it. */
 export interface SignedEntity {
   readonly origin: EntityOrigin;
+  /** How the payload was signed: as it is, or in the pre-authentication encoding of DSSE. */
+  readonly encoding: 'raw' | 'dsse';
   /** The exact bytes that the signature covers: the payload itself, or the DSSE pre-authentication encoding of it. */
   readonly signedBytes: Uint8Array;
   /** The payload as received. */
@@ -34,42 +43,11 @@ export interface SignedEntity {
   readonly material: VerificationMaterial;
 }
 
-/** The verification material of an entity. */
-export interface VerificationMaterial {
-  /** The hint of a public key, as written. */
-  readonly publicKeyHint?: string;
-  /** Certificates, leaf first, DER. */
-  readonly certificates?: readonly Uint8Array[];
-  /** RFC 3161 timestamps, DER. */
-  readonly timestamps: readonly Uint8Array[];
-  /** Transparency log entries, as written. */
-  readonly logEntries: readonly LogEntry[];
-}
-
-/** A transparency log entry of a bundle, decoded but not verified. */
-export interface LogEntry {
-  readonly logIndex: bigint;
-  readonly logId: Uint8Array;
-  readonly kind: string;
-  readonly version: string;
-  /** Seconds since 1970; meaningful only with a verified signed entry timestamp. */
-  readonly integratedTime?: bigint;
-  readonly signedEntryTimestamp?: Uint8Array;
-  readonly inclusionProof?: {
-    readonly logIndex: bigint;
-    readonly rootHash: Uint8Array;
-    readonly treeSize: bigint;
-    readonly hashes: readonly Uint8Array[];
-    readonly checkpoint: string;
-  };
-  readonly canonicalizedBody: Uint8Array;
-}
-
 /** What a payload claims, once decoded: which images, under which type, with which annotations. */
 export interface Claim {
   /** The predicate type of a statement, or `critical.type` of a simple-signing payload. */
   readonly type: string;
-  /** Each subject: its digest and the annotations that were signed with it. */
+  /** Each subject: its digest and the annotations that were signed with it. A subject with two digests is here twice. */
   readonly subjects: readonly ClaimSubject[];
   /** `critical.identity.docker-reference` of a simple-signing payload. */
   readonly dockerReference?: string;
@@ -79,4 +57,60 @@ export interface Claim {
 export interface ClaimSubject {
   readonly digest: Digest;
   readonly annotations: Annotations;
+}
+
+/** Where an entity comes from; the rest of its origin is known from its bytes. */
+export interface EntitySource {
+  readonly place: EntityOrigin['place'];
+  readonly manifest?: Digest;
+}
+
+/**
+ * The entity a bundle holds. Nothing is verified. Throws what `parseBundle` throws, and `ERR_VERIFY_UNSUPPORTED` for a
+ * bundle without an envelope: it signs a blob, and cannot be the signature of an image.
+ */
+export function entityFromBundle(bytes: Uint8Array, source: EntitySource): SignedEntity {
+  const content = digestOf(bytes);
+  const what = `the bundle ${content}`;
+  const bundle = parseBundle(bytes, what);
+  if (bundle.content.kind !== 'envelope') {
+    throw new BoltsealError('ERR_VERIFY_UNSUPPORTED', `${what} signs a blob and holds no envelope`);
+  }
+  const { payload, payloadType, signatures } = bundle.content.envelope;
+  const [only] = signatures;
+  if (only === undefined) throw new BoltsealError('ERR_BUNDLE_INVALID', `${what} has no signature`);
+  return {
+    origin: { format: 'bundle', ...source, content },
+    encoding: 'dsse',
+    signedBytes: preAuthEncoding(payloadType, payload),
+    payload,
+    payloadType,
+    signature: only.signature,
+    material: bundle.material,
+  };
+}
+
+/**
+ * The entity a layer of a `.sig` manifest holds; `payload` is the layer's content, whose digest the caller has verified.
+ * Nothing is verified here. Throws what `parseSignatureLayer` throws.
+ */
+export function entityFromSignatureLayer(
+  layer: Descriptor,
+  payload: Uint8Array,
+  source: EntitySource,
+): SignedEntity {
+  const { signature, payloadType, material } = parseSignatureLayer(
+    layer,
+    payload,
+    `the layer ${layer.digest}`,
+  );
+  return {
+    origin: { format: 'cosign', ...source, content: layer.digest },
+    encoding: 'raw',
+    signedBytes: payload,
+    payload,
+    payloadType,
+    signature,
+    material,
+  };
 }

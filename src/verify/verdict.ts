@@ -7,9 +7,12 @@ import type { Claim, EntityOrigin, SignedEntity } from './entity.ts';
 export interface Evidence {
   readonly entity: SignedEntity;
   readonly claim: Claim;
-  /** The subject that is the image, with its signed annotations. */
+  /** The subject that is the image; when the claims were not checked, the digest that was asked for. */
   readonly digest: Digest;
+  /** The annotations signed with that subject. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Whether digest and annotations were compared with what was signed. False only when the caller said not to. */
+  readonly claimsChecked: boolean;
   /** What authenticated it. */
   readonly signedBy: {
     readonly kind: 'key';

@@ -1,0 +1,186 @@
+/** Public keys as SubjectPublicKeyInfo. {@link https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7} */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { base64, equalBytes } from '../core/encoding.ts';
+import { BoltsealError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { encodePem, type PemBlock, parsePem } from './pem.ts';
+
+/** A key type and size, named as RFC 5480 / FIPS 186-5 curves and RSA moduli. */
+export type KeyType =
+  | 'ecdsa-p256'
+  | 'ecdsa-p384'
+  | 'ecdsa-p521'
+  | 'ed25519'
+  | 'rsa-2048'
+  | 'rsa-3072'
+  | 'rsa-4096';
+
+/** Every key type, the default first. */
+export const keyTypes: readonly KeyType[] = [
+  'ecdsa-p256',
+  'ecdsa-p384',
+  'ecdsa-p521',
+  'ed25519',
+  'rsa-2048',
+  'rsa-3072',
+  'rsa-4096',
+];
+
+/** A public key, parsed once. */
+export interface PublicKey {
+  readonly type: KeyType;
+  readonly key: KeyObject;
+  /** SubjectPublicKeyInfo, DER (RFC 5280 section 4.1). */
+  readonly spki: Uint8Array;
+  /** SubjectPublicKeyInfo, PEM with label `PUBLIC KEY`, one final newline: byte for byte what cosign writes. */
+  readonly pem: string;
+  /** Standard base64 of SHA-256 over {@link spki}: cosign's key hint. */
+  readonly hint: string;
+}
+
+const curves: Readonly<Record<string, KeyType>> = {
+  prime256v1: 'ecdsa-p256',
+  secp384r1: 'ecdsa-p384',
+  secp521r1: 'ecdsa-p521',
+};
+
+const moduli: Readonly<Record<number, KeyType>> = { 2048: 'rsa-2048', 3072: 'rsa-3072', 4096: 'rsa-4096' };
+
+const supported = 'ECDSA P-256, P-384 and P-521, Ed25519, and RSA of 2048, 3072 or 4096 bits are supported.';
+
+/**
+ * The type of a public or private key. Throws `ERR_KEY_UNSUPPORTED` for every other: the sizes are those cosign's
+ * `import-key-pair` accepts, no others verify either. An RSA exponent must be odd and at least 3.
+ */
+export function keyTypeOf(key: KeyObject, what: string): KeyType {
+  const { asymmetricKeyType: family, asymmetricKeyDetails: details } = key;
+  let type: KeyType | undefined;
+  if (family === 'ed25519') type = 'ed25519';
+  else if (family === 'ec') type = curves[details?.namedCurve ?? ''];
+  else if (family === 'rsa') {
+    const exponent = details?.publicExponent ?? 0n;
+    type = exponent >= 3n && exponent % 2n === 1n ? moduli[details?.modulusLength ?? 0] : undefined;
+  }
+  if (type !== undefined) return type;
+  const size =
+    details?.namedCurve ?? (details?.modulusLength === undefined ? '' : `${details.modulusLength} bits`);
+  const found = [family ?? 'unknown', size].filter((part) => part !== '').join(' ');
+  throw new BoltsealError('ERR_KEY_UNSUPPORTED', `${what} is of an unsupported type: ${found}`, {
+    hint: supported,
+  });
+}
+
+/** A key object as {@link PublicKey}; of a private key, its public half. Throws `ERR_KEY_UNSUPPORTED`. */
+export function publicKeyOf(key: KeyObject, what: string): PublicKey {
+  const type = keyTypeOf(key, what);
+  const half = key.type === 'private' ? createPublicKey(key) : key;
+  const spki = new Uint8Array(half.export({ type: 'spki', format: 'der' }));
+  return {
+    type,
+    key: half,
+    spki,
+    pem: encodePem('PUBLIC KEY', spki),
+    hint: base64(createHash('sha256').update(spki).digest()),
+  };
+}
+
+/**
+ * The public key that `bytes` are: PEM `PUBLIC KEY` or `RSA PUBLIC KEY`, or SubjectPublicKeyInfo DER. One key, in its
+ * one DER spelling. Throws `ERR_KEY_PRIVATE_GIVEN` for a private key, `ERR_KEY_UNSUPPORTED`, `ERR_KEY_EMPTY`, and
+ * `ERR_KEY_INVALID` for everything that is no key.
+ */
+export function parsePublicKey(bytes: Uint8Array, what: string): PublicKey {
+  const block = readKeyBlock(bytes, what);
+  const { label, der } = block ?? { label: 'PUBLIC KEY', der: bytes };
+  if (label.endsWith('PRIVATE KEY')) {
+    throw new BoltsealError('ERR_KEY_PRIVATE_GIVEN', `${what} is a private key, and a public key is needed`, {
+      hint: 'Write its public half with: boltseal public-key --key KEY > cosign.pub',
+    });
+  }
+  if (label === 'CERTIFICATE') {
+    throw new BoltsealError('ERR_KEY_UNSUPPORTED', `${what} is a certificate, and a public key is needed`, {
+      hint: 'Take its key out with: openssl x509 -in FILE -noout -pubkey',
+    });
+  }
+  if (label !== 'PUBLIC KEY' && label !== 'RSA PUBLIC KEY') {
+    throw new BoltsealError('ERR_KEY_UNSUPPORTED', `${what} is labelled ${label}`, { hint: supported });
+  }
+  const spki = label === 'PUBLIC KEY';
+  const key = publicKeyOf(importDer(der, spki ? 'spki' : 'pkcs1', what), what);
+  const again = spki ? key.spki : key.key.export({ type: 'pkcs1', format: 'der' });
+  if (!equalBytes(again, der)) {
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a public key in its one DER spelling`);
+  }
+  return key;
+}
+
+function importDer(der: Uint8Array, type: 'spki' | 'pkcs1', what: string): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(der), format: 'der', type });
+  } catch (cause) {
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a public key`, { cause });
+  }
+}
+
+/**
+ * The only PEM block of a key file, or undefined when it holds no PEM but may be DER. Throws `ERR_KEY_EMPTY`, and
+ * `ERR_KEY_INVALID` with a hint for the ways in which secrets get damaged on their way into a variable.
+ */
+export function readKeyBlock(bytes: Uint8Array, what: string): PemBlock | undefined {
+  if (bytes.length > limits.keyBytes) {
+    throw new BoltsealError(
+      'ERR_LIMIT_EXCEEDED',
+      `${what} has ${bytes.length} bytes; the limit is ${limits.keyBytes}`,
+    );
+  }
+  if (bytes.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))) {
+    throw new BoltsealError('ERR_KEY_EMPTY', `${what} is empty`, {
+      hint: 'In CI an empty key is usually a secret that is not set, or not available to this job (as in pull requests from forks).',
+    });
+  }
+  if (isDerSequence(bytes)) return undefined;
+  let blocks: readonly PemBlock[];
+  try {
+    blocks = parsePem(bytes, what);
+  } catch (cause) {
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a key: its PEM is damaged`, {
+      cause,
+      hint: damageHint(bytes),
+    });
+  }
+  const [block, ...others] = blocks;
+  if (block === undefined) {
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a key: no PEM block found`, {
+      hint: damageHint(bytes),
+    });
+  }
+  if (others.length > 0 && block.label !== 'EC PARAMETERS') {
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} holds ${blocks.length} PEM blocks`, {
+      hint: 'Keep one key in one file.',
+    });
+  }
+  return block;
+}
+
+/** Whether `bytes` are one DER SEQUENCE from first to last, judged by its header (X.690 section 8.1). */
+function isDerSequence(bytes: Uint8Array): boolean {
+  const [tag = 0, first = 0, second = 0, third = 0] = bytes;
+  if (tag !== 0x30) return false;
+  if (first < 0x80) return bytes.length === 2 + first;
+  if (first === 0x81) return bytes.length === 3 + second;
+  return first === 0x82 && bytes.length === 4 + second * 256 + third;
+}
+
+/** What usually happened to a text that should be PEM. Nothing of the text itself is shown: it may be a private key. */
+function damageHint(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (/-----BEGIN [A-Z ]+-----\\n/.test(text)) {
+    return 'Its line breaks are written as \\n: store the file as it is, with real line breaks.';
+  }
+  if (/-----BEGIN [A-Z ]+-----[ \t]*[A-Za-z0-9+/]/.test(text)) {
+    return 'Its line breaks were lost: quote the variable where it is set ("$KEY"), or store the file as it is.';
+  }
+  if (text.trimStart().startsWith('LS0tLS1CRUdJTi'))
+    return 'It is base64 of a PEM file: decode it first (base64 -d).';
+  return 'A key is a PEM file: it has a line -----BEGIN … KEY-----, base64, and a line -----END … KEY-----.';
+}

@@ -1,0 +1,28 @@
+/** Passwords of private keys: bytes, never text, never in an error. */
+import { equalBytes, utf8 } from '../core/encoding.ts';
+
+/** The variables a password is taken from, the first that is set. A set and empty one is an empty password. */
+export const passwordVariables: readonly string[] = ['BOLTSEAL_PASSWORD', 'COSIGN_PASSWORD'];
+
+/**
+ * What a password may have been meant to be: `raw` first, because cosign keeps the newline of `echo pw |`, then without
+ * one final line break.
+ */
+export function passwordCandidates(raw: Uint8Array): readonly Uint8Array[] {
+  const trimmed = withoutFinalNewline(raw);
+  return equalBytes(raw, trimmed) ? [raw] : [raw, trimmed];
+}
+
+/** `raw` without one final `\n` or `\r\n`: what a new key is encrypted with. */
+export function withoutFinalNewline(raw: Uint8Array): Uint8Array {
+  if (raw.at(-1) !== 0x0a) return raw;
+  return raw.subarray(0, raw.at(-2) === 0x0d ? -2 : -1);
+}
+
+/** The password in the environment, or undefined when no variable of {@link passwordVariables} is set. */
+export function environmentPassword(
+  env: Readonly<Record<string, string | undefined>>,
+): Uint8Array | undefined {
+  const value = passwordVariables.map((name) => env[name]).find((text) => text !== undefined);
+  return value === undefined ? undefined : utf8(value);
+}

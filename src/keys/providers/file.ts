@@ -1,0 +1,58 @@
+/** Keys in files. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { BoltsealError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { parsePublicKey } from '../../formats/public-key.ts';
+import { openPrivateKey } from '../private-key.ts';
+import type { KeyProvider } from '../provider.ts';
+
+/** A path to a key file. It comes last in the table and takes every reference that has no scheme. */
+export const fileKeys: KeyProvider = {
+  name: 'file',
+  form: 'PATH',
+  summary: 'A key file: the encrypted private key to sign, the public key to verify.',
+  owns: (reference) => !/^(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/|pkcs11:)/.test(reference),
+  async loadSigner(reference, context) {
+    return await openPrivateKey(await readKeyFile(reference), context.password, `the key ${reference}`);
+  },
+  async loadVerificationKeys(reference) {
+    return [parsePublicKey(await readKeyFile(reference), `the key ${reference}`)];
+  },
+};
+
+/**
+ * The content of a key file, or of a pipe: at most `limits.keyBytes`. Throws `ERR_KEY_NOT_FOUND`, `ERR_FILE_READ` and
+ * `ERR_LIMIT_EXCEEDED`.
+ */
+export async function readKeyFile(path: string): Promise<Uint8Array> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const content = Buffer.alloc(limits.keyBytes + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(content, length, content.length - length, null);
+      length += bytesRead;
+      if (bytesRead === 0 || length === content.length) break;
+    }
+    if (length <= limits.keyBytes) return new Uint8Array(content.buffer, content.byteOffset, length);
+  } catch (cause) {
+    throw readError(path, cause);
+  } finally {
+    await file?.close();
+  }
+  throw new BoltsealError(
+    'ERR_LIMIT_EXCEEDED',
+    `the key file ${path} has more than ${limits.keyBytes} bytes`,
+  );
+}
+
+function readError(path: string, cause: unknown): BoltsealError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR'
+    ? new BoltsealError('ERR_KEY_NOT_FOUND', `there is no key file ${path}`, {
+        cause,
+        hint: 'Make a key pair with boltseal generate-key-pair, or name another with --key.',
+      })
+    : new BoltsealError('ERR_FILE_READ', `the key file ${path} cannot be read`, { cause });
+}

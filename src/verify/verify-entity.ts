@@ -1,0 +1,54 @@
+/** The verification of one signed entity, from bytes to evidence. Pure: no clock, no network, no files. */
+import type { Digest } from '../core/digest.ts';
+import { BoltsealError } from '../core/errors.ts';
+import type { Annotations } from '../formats/oci.ts';
+import type { PublicKey } from '../formats/public-key.ts';
+import { authenticate, type SignatureHash } from './authenticate.ts';
+import { bindClaim, readClaim } from './bind.ts';
+import type { SignedEntity } from './entity.ts';
+import type { Evidence } from './verdict.ts';
+
+/** What an entity must satisfy. */
+export interface EntityRequirements {
+  /** The trusted keys; any one of them is enough. Must not be empty. */
+  readonly keys: readonly PublicKey[];
+  /** The digest of the image. */
+  readonly digest: Digest;
+  /** Annotations that must have been signed, with these values. */
+  readonly annotations?: Annotations | undefined;
+  /** Accepted predicate types; by default only that of image signatures. */
+  readonly predicateTypes?: readonly string[] | undefined;
+  /**
+   * False accepts a valid signature by a trusted key whatever image it names (cosign's `--check-claims=false`): a replay
+   * of a signature of another image passes. Payload type and predicate type are required all the same.
+   */
+  readonly checkClaims?: boolean | undefined;
+  /** The one hash accepted, instead of SHA-256 and the curve's own. */
+  readonly hash?: SignatureHash | undefined;
+}
+
+/**
+ * Evidence that `entity` is a signature by one of the keys of exactly this image, or an error that says why not. The
+ * payload is not parsed before its signature verifies. Throws what `authenticate`, `readClaim` and `bindClaim` throw.
+ */
+export function verifyEntity(entity: SignedEntity, required: EntityRequirements): Evidence {
+  const claimsChecked = required.checkClaims !== false;
+  if (!claimsChecked && Object.keys(required.annotations ?? {}).length > 0) {
+    throw new BoltsealError('ERR_USAGE', 'annotations are required, and the check of claims is turned off', {
+      hint: 'Annotations are claims: leave out one of the two.',
+    });
+  }
+  const { key, hash } = authenticate(entity, required.keys, required.hash);
+  const claim = readClaim(entity, required.predicateTypes);
+  const subject = claimsChecked
+    ? bindClaim(claim, required)
+    : claim.subjects.find(({ digest }) => digest === required.digest);
+  return {
+    entity,
+    claim,
+    digest: required.digest,
+    annotations: subject?.annotations ?? {},
+    claimsChecked,
+    signedBy: { kind: 'key', hint: key.hint, hash },
+  };
+}
