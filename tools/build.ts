@@ -1,0 +1,81 @@
+/**
+ * Builds `dist/`: the command line as CommonJS, split so that a command loads only what it uses, and the library as ES
+ * modules with declarations. Needs development dependencies only; `npm ci` runs it.
+ */
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+/** Built beside its place, so that a failing build leaves the last one as it was. */
+const staging = join(root, `.dist-${process.pid}`);
+
+async function buildCommandLine(): Promise<void> {
+  const bundle = await rolldown({
+    input: { boltseal: join(root, 'src/cli/entry.ts') },
+    platform: 'node',
+    cwd: root,
+    logLevel: 'warn',
+  });
+  try {
+    await bundle.write({
+      dir: join(staging, 'cli'),
+      format: 'cjs',
+      entryFileNames: '[name].cjs',
+      chunkFileNames: '[name]-[hash].cjs',
+      banner: (chunk) => (chunk.isEntry ? '#!/usr/bin/env node' : ''),
+      minify: process.env['BOLTSEAL_MINIFY'] === '1',
+    });
+  } finally {
+    await bundle.close();
+  }
+  await chmod(join(staging, 'cli', 'boltseal.cjs'), 0o755);
+}
+
+/** TypeScript 7 has no programming interface; its own program is run. */
+async function buildLibrary(): Promise<void> {
+  const packageJson = createRequire(import.meta.url).resolve('typescript/package.json');
+  const program = join(dirname(packageJson), 'bin', 'tsc');
+  await run(process.execPath, [program, '-p', 'tsconfig.build.json', '--outDir', join(staging, 'lib')]);
+}
+
+function run(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${args[0]} ended with ${code}`))));
+  });
+}
+
+/** Puts the finished folder in place of the last one. */
+async function swap(): Promise<void> {
+  const old = `${staging}-old`;
+  await rename(dist, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(staging, dist);
+  await rm(old, { recursive: true, force: true });
+}
+
+async function build(): Promise<void> {
+  const started = performance.now();
+  await mkdir(staging, { recursive: true });
+  try {
+    await Promise.all([buildCommandLine(), buildLibrary()]);
+    await swap();
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+  const { size } = await stat(join(dist, 'cli', 'boltseal.cjs'));
+  const files = await readdir(join(dist, 'cli'));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(
+    `built dist in ${seconds} s: entry ${size} bytes, ${files.length} files in dist/cli\n`,
+  );
+}
+
+await build();
