@@ -1,0 +1,161 @@
+import type { Digest } from '../core/digest.ts';
+import { BoltsealError, wrapError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { Runtime } from '../core/runtime.ts';
+import type { Annotations, Descriptor } from '../formats/oci.ts';
+import type { Signer } from '../keys/signer.ts';
+import type { SignatureFormat } from '../verify/entity.ts';
+import type { Evidence } from '../verify/verdict.ts';
+import { verifyEntity } from '../verify/verify-entity.ts';
+import { mapConcurrent } from './concurrent.ts';
+import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
+import {
+  type AssembledSignature,
+  type PreparedUpload,
+  type SigningSubject,
+  signatureWriters,
+  type StoredSignature,
+} from './signature-formats.ts';
+
+/** Options of {@link signImage}. */
+export interface SignImageOptions extends ImageOptions {
+  /** Signs. May be a promise: deriving a key from a password then runs beside the first requests. */
+  readonly signer: Signer | Promise<Signer>;
+  /** Signed together with the digest. */
+  readonly annotations?: Annotations | undefined;
+  /** For an index: sign it and every platform image in it. */
+  readonly recursive?: boolean | undefined;
+  /** Which formats to write; both by default. */
+  readonly format?: SignatureFormat | 'both' | undefined;
+  /** The name written into the cosign format instead of the repository's. */
+  readonly identity?: string | undefined;
+  /** False makes the signatures and stores nothing. */
+  readonly upload?: boolean | undefined;
+}
+
+/** One signature that was made. */
+export interface ImageSignature {
+  readonly format: SignatureFormat;
+  /** What was signed: a statement, or a simple-signing payload. */
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+  /** The Sigstore bundle, in the bundle format. */
+  readonly bundle?: Uint8Array;
+  /** Where it was stored; absent when nothing was to be stored. */
+  readonly stored?: { readonly place: StoredSignature['place']; readonly manifest: Digest };
+  /** Proof that it verifies: read back from the registry after it was stored, else as it was made. */
+  readonly evidence: Evidence;
+}
+
+/** One manifest that was signed. */
+export interface SignedManifest {
+  /** `name@digest`. */
+  readonly reference: string;
+  readonly descriptor: Descriptor;
+  readonly signatures: readonly ImageSignature[];
+}
+
+/**
+ * Signs an image: its manifest, and with `recursive` every platform image of an index. A tag is resolved once, and the
+ * digest is what is signed. Each signature is checked as a stranger would check it before it is published, stored so
+ * that no other signature is lost, read back, and checked again.
+ *
+ * Throws `ERR_IMAGE_NOT_FOUND`, `ERR_SIGNING_FAILED`, `ERR_ATTACH_CONFLICT`, and what the registry and the signer throw.
+ * What was stored before a failure stays stored: it is valid.
+ */
+export async function signImage(
+  reference: string,
+  options: SignImageOptions,
+  runtime: Runtime,
+): Promise<readonly SignedManifest[]> {
+  const image = openImage(reference, options, runtime, options.upload !== false);
+  const manifests = await listManifests(image, options);
+  return mapConcurrent(manifests, limits.concurrentImages, (descriptor) =>
+    signManifest(image, descriptor, options, runtime),
+  );
+}
+
+async function signManifest(
+  image: OpenedImage,
+  descriptor: Descriptor,
+  options: SignImageOptions,
+  runtime: Runtime,
+): Promise<SignedManifest> {
+  const subject: SigningSubject = {
+    image: descriptor,
+    annotations: options.annotations ?? {},
+    dockerReference: options.identity ?? image.repository.dockerReference,
+  };
+  const writers = signatureWriters.filter(({ format }) => [format, 'both', undefined].includes(options.format));
+  const settled = await Promise.allSettled(
+    writers.map(async (writer): Promise<ImageSignature> => {
+      const call = { signal: options.signal };
+      const upload = options.upload === false ? undefined : writer.prepare(image.signatures, subject, runtime, call);
+      try {
+        const signer = await options.signer;
+        const { payload, signedBytes } = writer.describe(subject);
+        const signature = await signer.sign(signedBytes, call);
+        const made = writer.assemble(payload, signature, signer.publicKey);
+        const required = { keys: [signer.publicKey], digest: descriptor.digest, annotations: subject.annotations };
+        const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(made), required));
+        if (!upload) return report(made, evidence);
+        const stored = await upload.store(made);
+        return report(made, verifyEntity(stored.readBack, required), stored);
+      } catch (error) {
+        await upload?.cancel();
+        throw error;
+      }
+    }),
+  );
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  const signatures = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return { reference: pinned(image, descriptor.digest), descriptor, signatures };
+}
+
+function verifyBeforePublishing(verify: () => Evidence): Evidence {
+  try {
+    return verify();
+  } catch (cause) {
+    throw new BoltsealError('ERR_SIGNING_FAILED', 'the signer made a signature that its own public key does not verify', {
+      cause,
+      hint: 'Nothing was published. Check that the key and its public key belong together.',
+    });
+  }
+}
+
+function report(made: AssembledSignature, evidence: Evidence, stored?: StoredSignature): ImageSignature {
+  return {
+    format: made.format,
+    payload: made.payload,
+    signature: made.signature,
+    ...(made.format === 'bundle' ? { bundle: made.content } : {}),
+    ...(stored ? { stored: { place: stored.place, manifest: stored.manifest } } : {}),
+    evidence,
+  };
+}
+
+/** What became of one of several images: signed, or the error that stopped it. */
+export type SignOutcome =
+  | { readonly reference: string; readonly signed: readonly SignedManifest[] }
+  | { readonly reference: string; readonly error: BoltsealError };
+
+/**
+ * Signs several images at the same time, with one signer. An image that fails does not stop the others; outcomes are in
+ * the order of `references`. `onOutcome` is called as each is known, for progress.
+ */
+export async function signImages(
+  references: readonly string[],
+  options: SignImageOptions,
+  runtime: Runtime,
+  onOutcome?: (outcome: SignOutcome) => void,
+): Promise<readonly SignOutcome[]> {
+  return mapConcurrent(references, limits.concurrentImages, async (reference): Promise<SignOutcome> => {
+    const outcome = await signImage(reference, options, runtime).then(
+      (signed): SignOutcome => ({ reference, signed }),
+      (error: unknown): SignOutcome => ({ reference, error: wrapError(error, 'ERR_INTERNAL', `signing ${reference} failed`) }),
+    );
+    onOutcome?.(outcome);
+    return outcome;
+  });
+}

@@ -1,0 +1,200 @@
+import { type Digest, digestOf } from '../core/digest.ts';
+import { BoltsealError, type ErrorCode, wrapError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { Runtime } from '../core/runtime.ts';
+import { signatureLayer } from '../formats/cosign-layer.ts';
+import type { Annotations } from '../formats/oci.ts';
+import type { PublicKey } from '../formats/public-key.ts';
+import { referenceTarget } from '../formats/reference.ts';
+import type { PlaceReport } from '../registry/discover.ts';
+import type { SignatureHash } from '../verify/authenticate.ts';
+import { entityFromBundle, entityFromSignatureLayer, type SignedEntity } from '../verify/entity.ts';
+import type { Evidence, Refusal } from '../verify/verdict.ts';
+import { verifyEntity } from '../verify/verify-entity.ts';
+import { type Candidates, findCandidates, readFailures } from './candidates.ts';
+import { mapConcurrent } from './concurrent.ts';
+import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
+
+/** Options of {@link verifyImage}. */
+export interface VerifyImageOptions extends ImageOptions {
+  /** The trusted public keys; a signature by any one of them is accepted. Must not be empty. */
+  readonly keys: readonly PublicKey[] | Promise<readonly PublicKey[]>;
+  /** Annotations that must have been signed, with these values. */
+  readonly annotations?: Annotations | undefined;
+  /** False does not compare annotations. The digest is always compared. */
+  readonly checkClaims?: boolean | undefined;
+  /** The one hash accepted, instead of SHA-256 and the hash that belongs to the key. */
+  readonly hash?: SignatureHash | undefined;
+  /** Signatures at hand, instead of those in the registry. */
+  readonly given?: readonly GivenSignature[] | undefined;
+}
+
+/** A signature that does not come from the registry. */
+export type GivenSignature =
+  | { readonly format: 'bundle'; readonly bundle: Uint8Array }
+  | { readonly format: 'cosign'; readonly payload: Uint8Array; readonly signature: Uint8Array };
+
+/** Everything that is known about the verification of one image. */
+export interface VerificationReport {
+  /** `name@digest`: what to deploy. */
+  readonly reference: string;
+  readonly digest: Digest;
+  /** Where signatures were looked for, and what came of it. */
+  readonly places: readonly PlaceReport[];
+  /** Proof for each accepted signature; a signature stored in both formats is here in both. */
+  readonly accepted: readonly Evidence[];
+  readonly refused: readonly Refusal[];
+}
+
+/** A verification that accepted nothing: `ERR_NO_SIGNATURES` or `ERR_NO_MATCHING_SIGNATURES`, with the report. */
+export class VerificationError extends BoltsealError {
+  readonly report: VerificationReport;
+
+  constructor(code: ErrorCode, message: string, report: VerificationReport, options: { cause?: unknown; hint?: string } = {}) {
+    super(code, message, { ...options, details: { reference: report.reference, refused: report.refused.length } });
+    this.report = report;
+  }
+}
+
+/**
+ * Verifies that an image is signed: at least one signature, in any format and place, by one of the keys, about exactly
+ * this digest, with the required annotations. Every place is looked at; one bad signature never hides a good one, and a
+ * place that cannot be read is never taken for an empty one.
+ *
+ * Throws `ERR_IMAGE_NOT_FOUND`, `ERR_NO_SIGNATURES`, `ERR_NO_MATCHING_SIGNATURES` (both as {@link VerificationError}),
+ * and what the registry throws.
+ */
+export async function verifyImage(
+  reference: string,
+  options: VerifyImageOptions,
+  runtime: Runtime,
+): Promise<VerificationReport> {
+  const image = openImage(reference, options, runtime);
+  const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
+  const [keys, found] = await Promise.all([options.keys, options.given ? decodeGiven(options.given) : discover(image, digest, options)]);
+  if (keys.length === 0) throw new BoltsealError('ERR_USAGE', 'no key was given to verify with');
+  const report = judge(pinned(image, digest), digest, keys, found, options);
+  if (report.accepted.length > 0) return report;
+  throw await explainRefusal(image, report, options);
+}
+
+async function discover(image: OpenedImage, digest: Digest, options: VerifyImageOptions): Promise<Candidates> {
+  return findCandidates(image.signatures, digest, image.repository.dockerReference, options);
+}
+
+function judge(
+  reference: string,
+  digest: Digest,
+  keys: readonly PublicKey[],
+  found: Candidates,
+  options: VerifyImageOptions,
+): VerificationReport {
+  const accepted: Evidence[] = [];
+  const refused: Refusal[] = [...found.refused];
+  const { annotations, checkClaims, hash } = options;
+  for (const entity of found.entities) {
+    try {
+      accepted.push(verifyEntity(entity, { keys, digest, annotations, checkClaims, hash }));
+    } catch (error) {
+      const what = `the signature in ${entity.origin.content} cannot be verified`;
+      refused.push({ origin: entity.origin, error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', what) });
+    }
+  }
+  return { reference, digest, places: found.places, accepted, refused };
+}
+
+/** The error for a verification that accepted nothing: unreadable places first, then refusals, then absence. */
+async function explainRefusal(
+  image: OpenedImage,
+  report: VerificationReport,
+  options: VerifyImageOptions,
+): Promise<BoltsealError> {
+  const [failure] = readFailures(report);
+  if (failure) {
+    const message = `whether ${report.reference} is signed cannot be told: ${failure.message}`;
+    return new VerificationError(failure.code, message, report, { cause: failure, ...hintOf(failure) });
+  }
+  const [first] = report.refused;
+  if (first) {
+    const count = report.refused.length === 1 ? 'the signature found was' : `all ${report.refused.length} signatures found were`;
+    const message = `${report.reference} has no acceptable signature: ${count} refused`;
+    return new VerificationError('ERR_NO_MATCHING_SIGNATURES', message, report, { cause: first.error, ...hintOf(first.error) });
+  }
+  const target = referenceTarget(image.reference);
+  if (image.reference.digest !== undefined && !(await image.repository.resolve(target, options))) {
+    return new BoltsealError('ERR_IMAGE_NOT_FOUND', `there is no image ${report.reference}`, {
+      hint: 'Check the digest; the image may have been deleted, or live in another repository.',
+    });
+  }
+  return new VerificationError('ERR_NO_SIGNATURES', `no signature was found for ${report.reference}`, report, {
+    hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
+  });
+}
+
+function hintOf(error: BoltsealError): { readonly hint?: string } {
+  return error.hint === undefined ? {} : { hint: error.hint };
+}
+
+function decodeGiven(given: readonly GivenSignature[]): Candidates {
+  const place = 'file';
+  const entities: SignedEntity[] = [];
+  const refused: Refusal[] = [];
+  for (const one of given) {
+    const content = one.format === 'bundle' ? one.bundle : one.payload;
+    try {
+      entities.push(
+        one.format === 'bundle'
+          ? entityFromBundle(one.bundle, { place })
+          : entityFromSignatureLayer(signatureLayer(one.payload, one.signature), one.payload, { place }),
+      );
+    } catch (error) {
+      const origin = { format: one.format, place, content: digestOf(content) } as const;
+      refused.push({ origin, error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', 'the signature given cannot be decoded') });
+    }
+  }
+  return { places: [{ place, where: 'given by the caller', found: given.length }], entities, refused };
+}
+
+/** What became of one of several images. */
+export type VerifyOutcome =
+  | { readonly reference: string; readonly report: VerificationReport }
+  | { readonly reference: string; readonly error: BoltsealError };
+
+/** Verifies several images at the same time; outcomes are in the order of `references`. */
+export async function verifyImages(
+  references: readonly string[],
+  options: VerifyImageOptions,
+  runtime: Runtime,
+  onOutcome?: (outcome: VerifyOutcome) => void,
+): Promise<readonly VerifyOutcome[]> {
+  return mapConcurrent(references, limits.concurrentImages, async (reference): Promise<VerifyOutcome> => {
+    const outcome = await verifyImage(reference, options, runtime).then(
+      (report): VerifyOutcome => ({ reference, report }),
+      (error: unknown): VerifyOutcome => ({
+        reference,
+        error: wrapError(error, 'ERR_INTERNAL', `verifying ${reference} failed`),
+      }),
+    );
+    onOutcome?.(outcome);
+    return outcome;
+  });
+}
+
+/**
+ * The accepted signatures as a list for people and cosign's output: one that was stored in both formats (same key, same
+ * annotations) is there once, as its bundle.
+ */
+export function distinctSignatures(accepted: readonly Evidence[]): readonly Evidence[] {
+  const identity = ({ signedBy, annotations }: Evidence): string =>
+    JSON.stringify([signedBy.hint, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))]);
+  const bundles = new Map<string, number>();
+  for (const evidence of accepted) {
+    if (evidence.entity.origin.format === 'bundle') bundles.set(identity(evidence), (bundles.get(identity(evidence)) ?? 0) + 1);
+  }
+  return accepted.filter((evidence) => {
+    if (evidence.entity.origin.format === 'bundle') return true;
+    const twins = bundles.get(identity(evidence)) ?? 0;
+    bundles.set(identity(evidence), twins - 1);
+    return twins <= 0;
+  });
+}
