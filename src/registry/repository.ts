@@ -3,6 +3,7 @@
  * Everything above this port treats the two alike.
  */
 import type { Digest } from '../core/digest.ts';
+import type { BoltsealError } from '../core/errors.ts';
 import type { Descriptor } from '../formats/oci.ts';
 
 /** A manifest or index exactly as received: the digest is over `bytes`. */
@@ -28,6 +29,11 @@ export interface ReferrersList {
   readonly descriptors: readonly Descriptor[];
   /** The fallback index behind the list, when there is one: its raw content, for a merge that keeps all of it. */
   readonly fallbackIndex?: StoredManifest;
+  /**
+   * Why there may be more than the list shows: more referrers exist than are looked at, or the fallback tag holds
+   * something that is no list of referrers. To be reported; what is listed can still be used.
+   */
+  readonly problem?: BoltsealError;
 }
 
 /** Options of every call that goes to the outside. */
@@ -56,6 +62,11 @@ export interface Repository {
   /** The name to write into payloads: the docker reference without tag and digest (`index.docker.io/library/x` form as cosign writes it). */
   readonly dockerReference: string;
 
+  /**
+   * Of an image layout: its image, when it has exactly one; `ERR_REFERENCE_INVALID` naming the tags when it has more.
+   * Registries do not have it: there, a reference without tag means `latest`.
+   */
+  soleImage?(options?: CallOptions): Promise<Descriptor | undefined>;
   /** The descriptor behind a tag or digest (a HEAD request, or a GET where HEAD says too little). */
   resolve(reference: string, options?: CallOptions): Promise<Descriptor | undefined>;
   /** The manifest behind a tag or digest; by digest it is verified. */

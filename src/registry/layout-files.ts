@@ -1,0 +1,236 @@
+/** Files of an OCI image layout. {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md} */
+import { constants } from 'node:fs';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { isAbsolute, join, relative } from 'node:path';
+import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../core/digest.ts';
+import { hex } from '../core/encoding.ts';
+import { BoltsealError } from '../core/errors.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import type { Runtime } from '../core/runtime.ts';
+import { mediaTypes } from '../formats/oci.ts';
+import { jitter } from './backoff.ts';
+
+/** The folder of a layout and what is needed to write there. */
+export interface LayoutFolder {
+  readonly root: string;
+  readonly runtime: Runtime;
+}
+
+const layoutFile = '{"imageLayoutVersion":"1.0.0"}';
+/** After this many milliseconds a lock is that of a writer that died. */
+const staleLock = 15_000;
+const lockPatience = 30_000;
+
+/** The code of a file system error. */
+export function fileErrorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Where a blob is. The digest is checked again, so that nothing else ever becomes a path. */
+export function blobPath(folder: LayoutFolder, digest: Digest): string {
+  parseDigest(digest);
+  return join(folder.root, 'blobs', digestAlgorithm(digest), digestHex(digest));
+}
+
+/** Opens a blob for reading; undefined when it is not there. Throws `ERR_LAYOUT_INVALID` when it lies outside the layout. */
+export async function openBlob(
+  folder: LayoutFolder,
+  digest: Digest,
+): Promise<{ file: FileHandle; size: number } | undefined> {
+  const path = blobPath(folder, digest);
+  let real: string;
+  try {
+    real = await realpath(path);
+  } catch (error) {
+    if (fileErrorCode(error) === 'ENOENT' || fileErrorCode(error) === 'ENOTDIR') return undefined;
+    throw unreadable(path, error);
+  }
+  const inside = relative(await realpath(folder.root), real);
+  if (inside.startsWith('..') || isAbsolute(inside)) {
+    throw new BoltsealError('ERR_LAYOUT_INVALID', `the blob ${path} is a link to outside the image layout`);
+  }
+  const file = await open(real, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  const found = await file.stat();
+  if (found.isFile()) return { file, size: found.size };
+  await file.close();
+  throw new BoltsealError('ERR_LAYOUT_INVALID', `the blob ${path} is not a file`);
+}
+
+/** The bytes of a blob, unverified; undefined when it is not there. */
+export async function readBlobFile(
+  folder: LayoutFolder,
+  digest: Digest,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const opened = await openBlob(folder, digest);
+  if (opened === undefined) return undefined;
+  try {
+    if (opened.size > maxBytes) {
+      throw new BoltsealError(
+        'ERR_LIMIT_EXCEEDED',
+        `the blob ${digest} has ${opened.size} bytes; the limit is ${maxBytes}`,
+      );
+    }
+    return new Uint8Array(await opened.file.readFile());
+  } finally {
+    await opened.file.close();
+  }
+}
+
+/** Stores a blob: complete under its name, or not at all. */
+export async function writeBlobFile(
+  folder: LayoutFolder,
+  digest: Digest,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const path = blobPath(folder, digest);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeAtomically(folder, path, content);
+}
+
+async function writeAtomically(
+  folder: LayoutFolder,
+  path: string,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const temporary = `${path}.${hex(folder.runtime.random(8))}.tmp`;
+  try {
+    await writeFile(temporary, content, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    if (cause instanceof BoltsealError) throw cause;
+    throw new BoltsealError('ERR_FILE_WRITE', `${path} cannot be written`, { cause });
+  }
+}
+
+/** The content of `index.json`. Throws `ERR_LAYOUT_INVALID` when the folder is no image layout. */
+export async function readIndexFile(folder: LayoutFolder): Promise<JsonObject> {
+  await checkMarker(folder);
+  const path = join(folder.root, 'index.json');
+  let bytes: Uint8Array;
+  try {
+    const { size } = await stat(path);
+    if (size > limits.manifestBytes) {
+      throw new BoltsealError(
+        'ERR_LIMIT_EXCEEDED',
+        `${path} has ${size} bytes; the limit is ${limits.manifestBytes}`,
+      );
+    }
+    bytes = await readFile(path);
+  } catch (error) {
+    if (error instanceof BoltsealError) throw error;
+    throw notALayout(folder.root, error);
+  }
+  const json = parseJson(bytes, { what: path, maxBytes: limits.manifestBytes });
+  if (!isJsonObject(json)) throw new BoltsealError('ERR_LAYOUT_INVALID', `${path} is not a JSON object`);
+  return json;
+}
+
+async function checkMarker(folder: LayoutFolder): Promise<void> {
+  const path = join(folder.root, 'oci-layout');
+  let bytes: Uint8Array;
+  try {
+    const { size } = await stat(path);
+    bytes = size > 65_536 ? new Uint8Array(0) : await readFile(path);
+  } catch (error) {
+    throw notALayout(folder.root, error);
+  }
+  const json = parseJson(bytes, { what: path, maxBytes: 65_536 });
+  const version = isJsonObject(json) ? json['imageLayoutVersion'] : undefined;
+  if (typeof version !== 'string' || !version.startsWith('1.')) {
+    throw new BoltsealError('ERR_LAYOUT_INVALID', `${path} does not say imageLayoutVersion 1.0.0`);
+  }
+}
+
+/** Makes an empty layout where there is none yet. */
+export async function createLayoutFolder(folder: LayoutFolder): Promise<void> {
+  await mkdir(join(folder.root, 'blobs', 'sha256'), { recursive: true });
+  const files = [
+    ['index.json', `{"schemaVersion":2,"mediaType":"${mediaTypes.index}","manifests":[]}`],
+    ['oci-layout', layoutFile],
+  ] as const;
+  for (const [name, text] of files) {
+    await writeFile(join(folder.root, name), text, { flag: 'wx' }).catch((cause: unknown) => {
+      if (fileErrorCode(cause) === 'EEXIST') return;
+      throw new BoltsealError('ERR_FILE_WRITE', `${join(folder.root, name)} cannot be written`, { cause });
+    });
+  }
+}
+
+/**
+ * Replaces `index.json` by what `change` makes of it; undefined leaves it. A lock file keeps writers of this program
+ * apart; readers and other programs see the old file or the new one, never half of one.
+ */
+export async function changeIndexFile(
+  folder: LayoutFolder,
+  change: (index: JsonObject) => Promise<JsonObject | undefined> | JsonObject | undefined,
+): Promise<void> {
+  const unlock = await lock(folder);
+  try {
+    const changed = await change(await readIndexFile(folder));
+    if (changed === undefined) return;
+    const bytes = new TextEncoder().encode(JSON.stringify(changed));
+    if (bytes.length > limits.manifestBytes) {
+      throw new BoltsealError(
+        'ERR_LIMIT_EXCEEDED',
+        `${folder.root}: index.json would be larger than ${limits.manifestBytes} bytes`,
+      );
+    }
+    await writeAtomically(folder, join(folder.root, 'index.json'), bytes);
+  } finally {
+    await unlock();
+  }
+}
+
+async function lock(folder: LayoutFolder): Promise<() => Promise<void>> {
+  const { runtime } = folder;
+  const path = join(folder.root, '.boltseal.lock');
+  const deadline = runtime.monotonic() + lockPatience;
+  for (;;) {
+    try {
+      await writeFile(path, '', { flag: 'wx' });
+      return () => rm(path, { force: true });
+    } catch (cause) {
+      if (fileErrorCode(cause) !== 'EEXIST' || runtime.monotonic() > deadline) {
+        throw new BoltsealError(
+          'ERR_FILE_WRITE',
+          `the image layout ${folder.root} cannot be locked for writing`,
+          {
+            cause,
+            hint: `Check that it can be written; if no other program writes to it, remove ${path}.`,
+          },
+        );
+      }
+    }
+    const held = await lstat(path).catch(() => undefined);
+    if (held !== undefined && runtime.now().getTime() - held.mtimeMs > staleLock)
+      await rm(path, { force: true });
+    await runtime.sleep(5 + jitter(runtime, 20));
+  }
+}
+
+function unreadable(path: string, cause: unknown): BoltsealError {
+  return new BoltsealError('ERR_FILE_READ', `${path} cannot be read`, { cause });
+}
+
+function notALayout(root: string, cause: unknown): BoltsealError {
+  return new BoltsealError('ERR_LAYOUT_INVALID', `${root} is not an OCI image layout`, {
+    cause,
+    hint: 'The folder must hold the files oci-layout and index.json; a .tar of one must be unpacked first.',
+  });
+}

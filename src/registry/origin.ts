@@ -1,0 +1,131 @@
+/** Where a registry is, how it may be spoken to, and which other hosts belong to it. */
+import { isIP } from 'node:net';
+import { dockerHubRegistry } from '../formats/reference.ts';
+
+/** How far away a host is: this machine, a private network, or the internet. */
+export type HostKind = 'loopback' | 'private' | 'public';
+
+/** URL schemes of a registry, in the order they are tried at first contact. */
+export type Scheme = 'http' | 'https';
+
+/**
+ * How far away `hostname` is, judged by its text alone: nothing is resolved. Addresses by RFC 6890; names by RFC 6761,
+ * RFC 6762, RFC 8375 and what private networks use. `hostname` is a `URL`'s, so that `0x7f.1` is already 127.0.0.1.
+ */
+export function hostKind(hostname: string): HostKind {
+  const host = hostname
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase();
+  const family = isIP(host);
+  if (family === 4) return addressKind(host);
+  if (family === 6) return address6Kind(host);
+  if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback';
+  if (!host.includes('.')) return 'private';
+  return /\.(?:local|internal|lan|localdomain|intranet|corp|private|svc|home\.arpa)$/.test(host)
+    ? 'private'
+    : 'public';
+}
+
+function addressKind(address: string): HostKind {
+  const [a = 0, b = 0] = address.split('.').map(Number);
+  if (a === 127) return 'loopback';
+  const isPrivate =
+    a === 0 ||
+    a === 10 ||
+    (a === 172 && b >= 16 && b <= 31) ||
+    (a === 192 && b === 168) ||
+    (a === 169 && b === 254) ||
+    (a === 100 && b >= 64 && b <= 127) ||
+    (a === 198 && (b === 18 || b === 19)) ||
+    a >= 224;
+  return isPrivate ? 'private' : 'public';
+}
+
+function address6Kind(address: string): HostKind {
+  // A URL writes addresses in their shortest form (RFC 5952), so that a look at their start is enough.
+  const host = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  if (host === '::1') return 'loopback';
+  if (host === '::') return 'private';
+  const mapped = /^(?:::ffff:|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host);
+  if (mapped !== null) {
+    const high = Number.parseInt(mapped[1] ?? '0', 16);
+    const low = Number.parseInt(mapped[2] ?? '0', 16);
+    return addressKind(`${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`);
+  }
+  return /^(?:f[cd]|fe[89ab]|ff)/.test(host) || host.startsWith('::') ? 'private' : 'public';
+}
+
+/** Whether plain HTTP may always be spoken to `hostname`: only 127.0.0.0/8, ::1 and `localhost` cannot leave this machine. */
+export function allowsPlainHttp(hostname: string): boolean {
+  return !hostname.endsWith('.localhost') && hostKind(hostname) === 'loopback';
+}
+
+/** The `host[:port]` that serves the API of `registry`: Docker Hub's name in references is not where its API is. */
+export function apiAuthority(registry: string): string {
+  return registry === dockerHubRegistry ? 'registry-1.docker.io' : registry;
+}
+
+/** The hostname of `registry`, as a URL has it. */
+export function registryHostname(registry: string): string {
+  return new URL(`https://${registry}`).hostname;
+}
+
+/**
+ * The schemes to try, first one first. The second is tried only when the first answer shows that the server does not
+ * speak the first, so that the usual case costs no extra request: loopback is plain HTTP unless certificates were
+ * given; elsewhere it is HTTPS, and HTTP only with permission.
+ */
+export function schemesFor(
+  hostname: string,
+  options: { readonly allowHttp?: boolean | undefined; readonly preferTls?: boolean | undefined },
+): readonly [Scheme, ...Scheme[]] {
+  if (allowsPlainHttp(hostname)) return options.preferTls === true ? ['https', 'http'] : ['http', 'https'];
+  return options.allowHttp === true ? ['https', 'http'] : ['https'];
+}
+
+/** Suffixes under which strangers get names of their own; two names below one do not belong together. */
+const sharedSuffixes: readonly string[] = [
+  'amazonaws.com',
+  'appspot.com',
+  'azurecr.io',
+  'azurewebsites.net',
+  'cloudfront.net',
+  'digitaloceanspaces.com',
+  'fly.dev',
+  'github.io',
+  'gitlab.io',
+  'herokuapp.com',
+  'jfrog.io',
+  'netlify.app',
+  'ngrok.io',
+  'onrender.com',
+  'pages.dev',
+  'pkg.dev',
+  'run.app',
+  'vercel.app',
+  'windows.net',
+  'workers.dev',
+];
+
+/**
+ * Whether two host names lie below one domain that a single owner registered (`registry.example.com` and
+ * `auth.example.com`). Without the public suffix list it errs on the side of no: `co.uk`-like and shared suffixes.
+ */
+export function isSiblingHost(one: string, other: string): boolean {
+  if (isIP(one) !== 0 || isIP(other) !== 0) return false;
+  const domain = registrableDomain(one);
+  return domain !== undefined && domain === registrableDomain(other);
+}
+
+function registrableDomain(host: string): string | undefined {
+  const labels = host.toLowerCase().replace(/\.$/, '').split('.');
+  const top = labels.at(-1) ?? '';
+  const second = labels.at(-2) ?? '';
+  const isSplitCountry =
+    top.length === 2 && (second.length <= 3 || /^(?:govt|gouv|info|name|asso|mil|school|plc)$/.test(second));
+  const count = isSplitCountry ? 3 : 2;
+  if (labels.length < count) return undefined;
+  const domain = labels.slice(-count).join('.');
+  return sharedSuffixes.includes(domain) || hostKind(domain) !== 'public' ? undefined : domain;
+}

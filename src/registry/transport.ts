@@ -1,0 +1,438 @@
+/**
+ * Requests to one registry: scheme, authorization, retries, redirects, limits. Everything above speaks of manifests
+ * and blobs; everything about HTTP is here.
+ */
+import { BoltsealError, wrapError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import type { FetchResponse, RequestBody, RequestHeaders, Runtime } from '../core/runtime.ts';
+import { type Authenticator, createAuthenticator, type Scope, stillUnauthorized } from './auth.ts';
+import { backoff, classifyFailure, failureCode } from './backoff.ts';
+import type { CredentialSource } from './credentials/credential.ts';
+import { apiAuthority, hostKind, registryHostname, type Scheme, schemesFor } from './origin.ts';
+import { isInward } from './realm.ts';
+import { discard, readBody, refusedResponse } from './response.ts';
+
+/** Settings of all requests to one registry. */
+export interface TransportOptions {
+  readonly credentials: CredentialSource;
+  readonly allowHttp: boolean;
+  readonly preferTls: boolean;
+  readonly trustedRealms: readonly string[];
+  readonly userAgent: string;
+}
+
+/** One logical request; retries, authorization and redirects are the transport's business. */
+export interface RegistryRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** A path of the API (`/v2/…`), or a URL on the registry's own origin. */
+  readonly target: string | URL;
+  /** What is being done, for errors: `getting the manifest of …`. */
+  readonly what: string;
+  readonly scope: Scope;
+  readonly headers?: RequestHeaders;
+  readonly body?: RequestBody;
+  /** Follows redirects, as only downloads may. */
+  readonly follow?: boolean;
+  /** False for what must not be sent twice in a row when the connection breaks; refusals (429) are still retried. */
+  readonly repeatable?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A response, and the URL it really came from. */
+export interface RegistryResponse extends FetchResponse {
+  readonly url: URL;
+}
+
+/** Requests to one registry. */
+export interface Transport {
+  readonly registry: string;
+  /**
+   * Sends `request` and returns what `read` makes of the response. `read` sees every status but 401, 429 and (unless
+   * retries ran out) 5xx. It is called again when the connection breaks while it reads.
+   */
+  send<T>(request: RegistryRequest, read: (response: RegistryResponse) => Promise<T>): Promise<T>;
+}
+
+interface Host {
+  readonly runtime: Runtime;
+  readonly registry: string;
+  readonly options: TransportOptions;
+  readonly authority: string;
+  readonly schemes: readonly [Scheme, ...Scheme[]];
+  scheme: Scheme;
+  /** Whether the server has shown that it speaks {@link scheme}. */
+  settled: boolean;
+  readonly authenticator: Authenticator;
+  readonly enter: () => Promise<() => void>;
+}
+
+const attemptsWhenBroken = 5;
+const attemptsWhenUnreachable = 3;
+
+/** The transport to `registry`, shared by everything that speaks to it, so that what was learnt is learnt once. */
+export function createTransport(runtime: Runtime, registry: string, options: TransportOptions): Transport {
+  const authority = apiAuthority(registry);
+  const schemes = schemesFor(registryHostname(authority), options);
+  const host: Host = {
+    runtime,
+    registry,
+    options,
+    authority,
+    schemes,
+    scheme: schemes[0],
+    settled: schemes.length === 1,
+    enter: createGate(limits.concurrentRequests),
+    authenticator: createAuthenticator({
+      runtime,
+      registry,
+      credentials: options.credentials,
+      trustedRealms: options.trustedRealms,
+      request: (request, read) => sendToTokenService(host, request, read),
+    }),
+  };
+  return { registry, send: (request, read) => sendAuthorized(host, request, read) };
+}
+
+/** Lets `count` through at once; the others wait in turn. */
+function createGate(count: number): () => Promise<() => void> {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) free++;
+    else next();
+  };
+  return async () => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    return leave;
+  };
+}
+
+/** The body of a 401: asks for authorization once per refusal of what was sent, never twice for one request. */
+async function sendAuthorized<T>(
+  host: Host,
+  request: RegistryRequest,
+  read: (response: RegistryResponse) => Promise<T>,
+): Promise<T> {
+  const { authenticator } = host;
+  const { scope, signal } = request;
+  const run = async (authorization: string | undefined): Promise<Outcome<T>> =>
+    retrying(host, request, authorization, async (response) => {
+      if (response.status !== 401) return { value: await read(response) };
+      const header = response.headers.get('www-authenticate');
+      await discard(response);
+      return { challenge: header, api: response.url };
+    });
+  const first = await authenticator.authorization(scope, signal);
+  const outcome = await run(first);
+  if ('value' in outcome) return outcome.value;
+  await authenticator.challenged(outcome.challenge, outcome.api, first, scope);
+  const second = await run(await authenticator.authorization(scope, signal));
+  if ('value' in second) return second.value;
+  throw stillUnauthorized(host.registry, request.what);
+}
+
+type Outcome<T> = { readonly value: T } | { readonly challenge: string | null; readonly api: URL };
+
+async function sendToTokenService(
+  host: Host,
+  request: Parameters<Parameters<typeof createAuthenticator>[0]['request']>[0],
+  read: (response: FetchResponse) => Promise<JsonObject>,
+): Promise<JsonObject> {
+  const { method, url, headers, body, what, signal } = request;
+  const scope = { repository: '', push: false };
+  const full: RegistryRequest = {
+    method,
+    target: url,
+    what,
+    scope,
+    headers,
+    signal,
+    ...(body === undefined ? {} : { body }),
+  };
+  return retrying(host, full, undefined, read);
+}
+
+/** Repeats a request while that can help, within one time budget. */
+async function retrying<T>(
+  host: Host,
+  request: RegistryRequest,
+  authorization: string | undefined,
+  read: (response: RegistryResponse) => Promise<T>,
+): Promise<T> {
+  const { runtime } = host;
+  const deadline = runtime.monotonic() + limits.operationTime;
+  for (let attempt = 0; ; attempt++) {
+    const result = await attemptOnce(host, request, authorization, read, deadline, attempt);
+    if ('value' in result) return result.value;
+    if (result.again === 'at once') continue;
+    const wait = backoff(runtime, attempt, result.retryAfter);
+    if (runtime.monotonic() + wait > deadline) throw result.error;
+    runtime.log({
+      level: 'debug',
+      event: 'registry.retry',
+      message: `${request.what}: trying again in ${Math.round(wait)} ms`,
+      fields: { attempt: attempt + 1, reason: result.error.code, wait: Math.round(wait) },
+    });
+    await pause(runtime, wait, request.signal);
+  }
+}
+
+async function pause(runtime: Runtime, wait: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await runtime.sleep(wait, signal);
+  } catch (reason) {
+    throw interrupted(reason);
+  }
+}
+
+type Attempt<T> =
+  | { readonly value: T }
+  | { readonly again: 'at once' }
+  | { readonly again: 'later'; readonly error: BoltsealError; readonly retryAfter: string | null };
+
+async function attemptOnce<T>(
+  host: Host,
+  request: RegistryRequest,
+  authorization: string | undefined,
+  read: (response: RegistryResponse) => Promise<T>,
+  deadline: number,
+  attempt: number,
+): Promise<Attempt<T>> {
+  const leave = await host.enter();
+  const timer = createTimer(host.runtime, request.signal, deadline);
+  const { scheme } = host;
+  try {
+    let response = await exchange(host, request, authorization, timer.signal);
+    if (!host.settled && response.status === 400 && response.url.protocol === 'http:') {
+      const body = await readBody(response, limits.errorBodyBytes, 'an error response');
+      if (isFromTlsServer(body) && switchScheme(host, scheme)) return { again: 'at once' };
+      response = { ...response, body: replayed(body) };
+    }
+    host.settled = true;
+    if (isRetryStatus(response.status)) {
+      const retryAfter = response.headers.get('retry-after');
+      const error = await refusedResponse(response, request.what);
+      if (mayRetryStatus(request, response.status, attempt)) return { again: 'later', error, retryAfter };
+      throw error;
+    }
+    timer.headersArrived();
+    return { value: await read(response) };
+  } catch (error) {
+    if (request.signal?.aborted) throw interrupted(request.signal.reason);
+    if (error instanceof BoltsealError) throw error;
+    return judgeFailure(host, request, scheme, timer.reason() ?? error, attempt);
+  } finally {
+    timer.stop();
+    leave();
+  }
+}
+
+function isRetryStatus(status: number): boolean {
+  return status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+function mayRetryStatus(request: RegistryRequest, status: number, attempt: number): boolean {
+  // A refused request (429, 503) was not carried out, so that even what must not be repeated may be sent again.
+  if (status === 429) return true;
+  return attempt + 1 < attemptsWhenBroken && (request.repeatable !== false || status === 503);
+}
+
+/** What to do about a connection that failed. */
+function judgeFailure(
+  host: Host,
+  request: RegistryRequest,
+  scheme: Scheme,
+  cause: unknown,
+  attempt: number,
+): { again: 'at once' } | { again: 'later'; error: BoltsealError; retryAfter: null } {
+  const failure = classifyFailure(cause);
+  const where = `${request.what}: `;
+  const reason = failureCode(cause) || (cause instanceof Error ? cause.message : 'unknown');
+  const details = { registry: host.registry, reason };
+  if (failure === 'tls') {
+    throw new BoltsealError(
+      'ERR_REGISTRY_TLS',
+      `${where}the certificate of the server is not trusted (${reason})`,
+      {
+        cause,
+        details,
+        hint: 'Give the certificate of its authority with --registry-cacert.',
+      },
+    );
+  }
+  const mismatch = failure === 'protocol' || (scheme === 'http' && failure === 'broken');
+  const switches = mismatch || (scheme === 'https' && failure === 'unreachable');
+  if (!host.settled && switches && switchScheme(host, scheme)) return { again: 'at once' };
+  if (failure === 'protocol' && scheme === 'https') {
+    throw new BoltsealError('ERR_REGISTRY_INSECURE', `${where}the server does not speak HTTPS (${reason})`, {
+      cause,
+      details,
+      hint: 'If it is meant to be a plain HTTP registry, allow that with --allow-http-registry.',
+    });
+  }
+  const error = new BoltsealError('ERR_REGISTRY_NETWORK', `${where}the connection failed (${reason})`, {
+    cause,
+    details,
+    hint: 'Check the name of the registry, the network, and the proxy settings.',
+  });
+  const attempts = failure === 'unreachable' ? attemptsWhenUnreachable : attemptsWhenBroken;
+  if (attempt + 1 >= attempts || request.repeatable === false) throw error;
+  return { again: 'later', error, retryAfter: null };
+}
+
+/** Goes to the other scheme when there is one that was not tried; requests side by side switch it once. */
+function switchScheme(host: Host, from: Scheme): boolean {
+  if (host.scheme !== from) return true;
+  const next = host.schemes[host.schemes.indexOf(from) + 1];
+  if (next === undefined) return false;
+  host.scheme = next;
+  return true;
+}
+
+/** Whether a 400 to a plain request comes from a server that speaks TLS: Go's and nginx's own words for it. */
+function isFromTlsServer(body: Uint8Array): boolean {
+  const text = Buffer.from(body).toString('latin1');
+  return /HTTP request (?:was sent )?to (?:an )?HTTPS (?:server|port)/.test(text);
+}
+
+async function* replayed(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
+}
+
+/** One exchange, with its redirects. */
+async function exchange(
+  host: Host,
+  request: RegistryRequest,
+  authorization: string | undefined,
+  signal: AbortSignal,
+): Promise<RegistryResponse> {
+  const origin = `${host.scheme}://${host.authority}`;
+  let url = new URL(request.target, origin);
+  const api = url;
+  for (let redirects = 0; ; redirects++) {
+    const isApi = url.origin === api.origin;
+    const headers = {
+      'user-agent': host.options.userAgent,
+      ...request.headers,
+      ...(authorization !== undefined && isApi ? { authorization } : {}),
+    };
+    const response = await fetchLogged(host, request, url, headers, signal);
+    const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
+    if (!isRedirect || request.follow !== true) {
+      const { status, headers: answered, body } = response;
+      return { status, headers: answered, body, url };
+    }
+    const location = response.headers.get('location');
+    await discard(response);
+    if (redirects >= limits.redirects) {
+      throw new BoltsealError(
+        'ERR_REGISTRY_REDIRECT',
+        `${request.what}: more than ${limits.redirects} redirects`,
+      );
+    }
+    url = acceptRedirect(host, request.what, url, location);
+  }
+}
+
+async function fetchLogged(
+  host: Host,
+  request: RegistryRequest,
+  url: URL,
+  headers: RequestHeaders,
+  signal: AbortSignal,
+): Promise<FetchResponse> {
+  const { runtime } = host;
+  const { method } = request;
+  const body = typeof request.body === 'function' ? request.body() : request.body;
+  const started = runtime.monotonic();
+  const fields: Record<string, string | number> = { method, host: url.host, path: url.pathname };
+  try {
+    const response = await runtime.fetch(url.href, {
+      method,
+      headers,
+      signal,
+      redirect: 'manual',
+      ...(body === undefined ? {} : { body }),
+      ...(body === undefined || body instanceof Uint8Array ? {} : { duplex: 'half' as const }),
+    });
+    fields['status'] = response.status;
+    return response;
+  } catch (error) {
+    fields['failure'] = failureCode(error) || 'unknown';
+    throw error;
+  } finally {
+    fields['milliseconds'] = Math.round(runtime.monotonic() - started);
+    const outcome = fields['status'] ?? fields['failure'];
+    // The query may hold a signed URL's secret; it is never logged.
+    const message = `${method} ${url.origin}${url.pathname} ${outcome}`;
+    runtime.log({ level: 'debug', event: 'registry.request', message, fields });
+  }
+}
+
+/**
+ * Where a download may be redirected to: never from HTTPS to HTTP, never further inside a network than the registry.
+ * The authorization stays behind as soon as the origin changes (CVE-2026-50151 and GHSA-vh4v-2xq2-g5cg).
+ */
+function acceptRedirect(host: Host, what: string, from: URL, location: string | null): URL {
+  const refuse = (why: string, where: string): never => {
+    throw new BoltsealError('ERR_REGISTRY_REDIRECT', `${what}: the registry redirects to ${where}, ${why}`, {
+      hint: 'Use the name the registry is really served under.',
+      details: { registry: host.registry },
+    });
+  };
+  if (location === null || !URL.canParse(location, from.href)) return refuse('which is not a URL', 'nowhere');
+  const url = new URL(location, from);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return refuse('which is not HTTP', url.protocol);
+  if (url.username !== '' || url.password !== '') return refuse('with a user name in the URL', url.host);
+  if (url.protocol === 'http:' && from.protocol === 'https:') return refuse('which is not HTTPS', url.origin);
+  const isElsewhere = url.hostname !== from.hostname;
+  if (
+    url.protocol === 'http:' &&
+    isElsewhere &&
+    hostKind(url.hostname) === 'public' &&
+    !host.options.allowHttp
+  ) {
+    return refuse('which is not HTTPS', url.origin);
+  }
+  if (isElsewhere && isInward(url.hostname, from.hostname)) {
+    return refuse('an address inside a private network or this machine', url.host);
+  }
+  return url;
+}
+
+interface Timer {
+  readonly signal: AbortSignal;
+  /** From now on the budget of the whole operation counts. */
+  headersArrived(): void;
+  /** The time-out that ended the attempt, if one did. */
+  reason(): Error | undefined;
+  stop(): void;
+}
+
+/** Ends an attempt that takes too long. It stops when the attempt is over: a stream then has only its caller's signal. */
+function createTimer(runtime: Runtime, outer: AbortSignal | undefined, deadline: number): Timer {
+  const controller = new AbortController();
+  let timedOut: Error | undefined;
+  const expire = (): void => {
+    timedOut = Object.assign(new Error('the time allowed for it ran out'), { code: 'ETIMEDOUT' });
+    controller.abort(timedOut);
+  };
+  const remaining = (): number => Math.max(1, deadline - runtime.monotonic());
+  let timer = setTimeout(expire, Math.min(limits.requestTime, remaining()));
+  return {
+    signal: outer === undefined ? controller.signal : AbortSignal.any([controller.signal, outer]),
+    headersArrived(): void {
+      clearTimeout(timer);
+      timer = setTimeout(expire, remaining());
+    },
+    reason: () => timedOut,
+    stop: () => clearTimeout(timer),
+  };
+}
+
+function interrupted(reason: unknown): BoltsealError {
+  return wrapError(reason, 'ERR_INTERRUPTED', 'the request to the registry was cancelled');
+}
