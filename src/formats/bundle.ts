@@ -7,7 +7,7 @@ import { base64, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
-import { type Envelope, readEnvelope } from './dsse.ts';
+import { type Envelope, envelopeJson, readEnvelope } from './dsse.ts';
 import { type ProtoReader, protoReader } from './proto-json.ts';
 import type { InclusionProof, LogEntry, VerificationMaterial } from './verification-material.ts';
 
@@ -265,19 +265,7 @@ export function encodeBundle(bundle: Omit<Bundle, 'mediaType' | 'version'>): Uin
 }
 
 function contentJson(content: BundleContent): JsonObject {
-  if (content.kind === 'envelope') {
-    const { payload, payloadType, signatures } = content.envelope;
-    return {
-      dsseEnvelope: {
-        payload: base64(payload),
-        payloadType,
-        signatures: signatures.map(({ signature, keyId }) => ({
-          sig: base64(signature),
-          ...(keyId === undefined ? {} : { keyid: keyId }),
-        })),
-      },
-    };
-  }
+  if (content.kind === 'envelope') return { dsseEnvelope: envelopeJson(content.envelope) };
   const { digest, signature } = content;
   return {
     messageSignature: {

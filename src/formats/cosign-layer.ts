@@ -6,9 +6,9 @@
 import { type Digest, digestOf } from '../core/digest.ts';
 import { base64, fromBase64, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
-import { goJson, isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
-import { type Descriptor, encodeManifest, mediaTypes } from './oci.ts';
+import { type Descriptor, emptyConfigDescriptor, encodeManifest, mediaTypes } from './oci.ts';
 import { parsePem } from './pem.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
 import type { LogEntry, VerificationMaterial } from './verification-material.ts';
@@ -47,35 +47,16 @@ export function isSignatureLayer(layer: Descriptor): boolean {
 }
 
 /**
- * The image configuration of a `.sig` manifest with `layers`, byte for byte as cosign writes it: one history entry and
- * one diff ID for each layer.
+ * A new `.sig` manifest with `layers`. Its config is `{}` (store `emptyConfigBytes` with it) where cosign describes each
+ * layer once more: cosign 2 and 3 and skopeo read and extend it all the same, and the blob is the one the bundle format
+ * needs too.
  */
-export function signatureConfig(layers: readonly Descriptor[]): Uint8Array {
-  const created = '0001-01-01T00:00:00Z';
-  return utf8(
-    goJson({
-      architecture: '',
-      created,
-      history: layers.map(() => ({ created })),
-      os: '',
-      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
-      config: {},
-    }),
-  );
-}
-
-/** A new `.sig` manifest with `layers` (and its configuration, to upload first), as cosign writes it. */
-export function signatureManifest(layers: readonly Descriptor[]): {
-  readonly config: Uint8Array;
-  readonly manifest: Uint8Array;
-} {
-  const config = signatureConfig(layers);
-  const manifest = encodeManifest({
+export function signatureManifest(layers: readonly Descriptor[]): Uint8Array {
+  return encodeManifest({
     mediaType: mediaTypes.manifest,
-    config: { mediaType: mediaTypes.config, digest: digestOf(config), size: config.length },
+    config: { ...emptyConfigDescriptor, mediaType: mediaTypes.config },
     layers,
   });
-  return { config, manifest };
 }
 
 /**

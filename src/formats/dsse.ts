@@ -1,6 +1,6 @@
 /** Dead Simple Signing Envelope. {@link https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md} */
 import { base64, concatBytes, utf8 } from '../core/encoding.ts';
-import { goJson, type Json, parseJson } from '../core/json.ts';
+import { type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type ProtoReader, protoReader } from './proto-json.ts';
 
@@ -68,16 +68,19 @@ function readSignature(value: Json, reader: ProtoReader, where: string): Envelop
   return keyId === '' ? { signature } : { signature, keyId };
 }
 
-/** A stored envelope as cosign writes it: `payloadType` first, `keyid` always there. */
+/** A stored envelope as cosign 3 writes it: proto JSON, as inside a bundle. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return utf8(
-    goJson({
-      payloadType: envelope.payloadType,
-      payload: base64(envelope.payload),
-      signatures: envelope.signatures.map(({ signature, keyId }) => ({
-        keyid: keyId ?? '',
-        sig: base64(signature),
-      })),
-    }),
-  );
+  return utf8(JSON.stringify(envelopeJson(envelope)));
+}
+
+/** An envelope as proto JSON, for codecs that hold one inside. */
+export function envelopeJson({ payload, payloadType, signatures }: Envelope): JsonObject {
+  return {
+    payload: base64(payload),
+    payloadType,
+    signatures: signatures.map(({ signature, keyId }) => ({
+      sig: base64(signature),
+      ...(keyId === undefined ? {} : { keyid: keyId }),
+    })),
+  };
 }

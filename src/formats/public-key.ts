@@ -105,10 +105,10 @@ export function parsePublicKey(bytes: Uint8Array, what: string): PublicKey {
   if (label !== 'PUBLIC KEY' && label !== 'RSA PUBLIC KEY') {
     throw new BoltsealError('ERR_KEY_UNSUPPORTED', `${what} is labelled ${label}`, { hint: supported });
   }
-  const spki = label === 'PUBLIC KEY';
-  const key = publicKeyOf(importDer(der, spki ? 'spki' : 'pkcs1', what), what);
-  const again = spki ? key.spki : key.key.export({ type: 'pkcs1', format: 'der' });
-  if (!equalBytes(again, der)) {
+  const isSpki = label === 'PUBLIC KEY';
+  const key = publicKeyOf(importDer(der, isSpki ? 'spki' : 'pkcs1', what), what);
+  // SubjectPublicKeyInfo of an RSA key ends with its PKCS#1 form.
+  if (!equalBytes(isSpki ? key.spki : key.spki.subarray(-der.length), der)) {
     throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a public key in its one DER spelling`);
   }
   return key;
