@@ -189,9 +189,11 @@ const verify: readonly CosignFlag[] = [
   { name: 'timestamp-certificate-chain', type: 'string', instead: noLogChecked },
   { name: 'rfc3161-timestamp', type: 'string', instead: noLogChecked },
   {
-    name: 'signature',
+    name: 'max-workers',
     type: 'string',
-    instead: 'Signatures are read from the registry or the OCI layout of the image.',
+    accepts: 'any',
+    because: 'images and their signatures are worked on together, within the limits of a registry',
+    instead: '',
   },
   {
     name: 'attachment',

@@ -209,14 +209,29 @@ const table = {
     type: 'boolean',
     default: true,
     group: 'Verification',
-    help: 'Require that what was signed names the digest of the image. Turned off, only the signature is checked.',
+    help: 'Compare what was signed with the image. Turned off, a signature of another image is accepted too.',
   },
   payload: {
     type: 'string',
     value: 'FILE',
     group: 'Verification',
     complete: 'file',
-    help: 'Require that what was signed is, byte for byte, the content of FILE.',
+    help: 'With --signature: the payload that was signed.',
+  },
+  signature: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'Verify this signature (base64) over --payload, and none of the registry.',
+  },
+  'given-bundle': {
+    name: 'bundle',
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'Verify the signature in this Sigstore bundle, and none of the registry.',
   },
   'local-image': {
     type: 'boolean',
@@ -236,22 +251,14 @@ const table = {
     group: 'Output',
     help: 'Print where was looked, what was found, and why each signature was accepted or refused.',
   },
-  'max-workers': {
-    type: 'integer',
-    default: 10,
-    value: 'N',
-    range: [1, 1000],
-    group: 'Registry',
-    help: 'How many images are worked on at once.',
-  },
 
   // ---- triangulate
   type: {
     type: 'enum',
-    values: ['signature', 'digest'],
+    values: ['signature', 'attestation', 'sbom', 'digest', 'referrers'],
     default: 'signature',
     group: 'Output',
-    help: 'What to locate: the tag of the signatures, or the image itself by digest.',
+    help: 'What to locate: a tag of cosign’s, the image itself by digest, or the tag that lists referrers.',
   },
 
   // ---- login

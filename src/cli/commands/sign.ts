@@ -1,0 +1,208 @@
+import { readFile } from 'node:fs/promises';
+import { base64 } from '../../core/encoding.ts';
+import { BoltsealError } from '../../core/errors.ts';
+import { listManifests, openImage, pinned } from '../../flows/image.ts';
+import { type SignedManifest, type SignOutcome, signImages } from '../../flows/sign-image.ts';
+import { parseReference } from '../../formats/reference.ts';
+import { loadSigner } from '../../keys/reference.ts';
+import type { CommandContext, Flags } from '../command.ts';
+import { type FileToWrite, writeFiles } from '../files.ts';
+import { annotationsOf, imageOptions } from '../image-options.ts';
+import { keyContext, keyReference } from '../keys.ts';
+import { reportFailures } from '../outcomes.ts';
+import { startProgress } from '../progress.ts';
+import { errorDocument } from '../report-error.ts';
+import { shellWord } from '../shell.ts';
+import { requireNoLogs } from '../signing-config.ts';
+
+type Format = 'bundle' | 'cosign' | 'both';
+
+/** Signs each image, and prints how to verify it. */
+export async function run(context: CommandContext): Promise<number | undefined> {
+  const { args, flags, output } = context;
+  const key = keyReference(context);
+  const format = formatOf(flags);
+  const annotations = annotationsOf(flags, 'annotations');
+  checkFiles(context, format);
+  for (const reference of args) warnOfTag(reference, context);
+  const config = flags.get('signing-config');
+  if (config !== undefined) requireNoLogs(await readConfig(config), config);
+  if (flags.get('dry-run')) return showPlan(context, format);
+
+  const runtime = await context.runtime();
+  const signer = keyContext(context).then((keys) => loadSigner(key, keys));
+  // The key is derived while the registry is asked. When it fails first, the images are not to blame.
+  signer.catch(() => undefined);
+  const options = {
+    ...imageOptions(context),
+    signer,
+    annotations,
+    format,
+    recursive: flags.get('recursive'),
+    identity: flags.get('identity'),
+    upload: flags.get('upload'),
+  };
+  const progress = startProgress(context, 'signed', args.length);
+  const outcomes = await signImages(args, options, runtime, () => progress.step()).finally(() =>
+    progress.end(),
+  );
+  await writeAsked(flags, outcomes);
+  if (output.json) output.document('boltseal.sign/1', { images: outcomes.map(outcomeDocument) });
+  else
+    for (const outcome of outcomes)
+      if ('signed' in outcome) printSigned(outcome.signed, context, key, annotations);
+  await signer;
+  return reportFailures(
+    outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
+    context,
+  );
+}
+
+/** `--format`, or what cosign’s flag says; a contradiction is an error. */
+function formatOf(flags: Flags): Format {
+  const bundleFormat = flags.get('new-bundle-format');
+  if (bundleFormat === undefined) return flags.get('format');
+  const format = bundleFormat ? 'bundle' : 'cosign';
+  if (!flags.given('format') || flags.get('format') === format) return format;
+  throw new BoltsealError(
+    'ERR_USAGE',
+    `--new-bundle-format=${bundleFormat} contradicts --format ${flags.get('format')}`,
+    { hint: 'Leave --new-bundle-format out.' },
+  );
+}
+
+/** A file holds one signature, of one format: anything else is refused before anything is signed. */
+function checkFiles({ args, flags, output }: CommandContext, format: Format): void {
+  const files = ['bundle', 'output-signature', 'output-payload'] as const;
+  const asked = files.filter((id) => flags.get(id) !== undefined);
+  const [first] = asked;
+  if (first === undefined) {
+    if (flags.get('upload') || flags.get('dry-run') || output.json) return;
+    throw new BoltsealError('ERR_USAGE', 'with --no-upload, the signature would go nowhere', {
+      hint: 'Give --bundle FILE, --output-signature FILE or --output json.',
+    });
+  }
+  if (args.length > 1 || flags.get('recursive')) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      `--${first} takes the signature of one image, and several are signed`,
+      {
+        hint: 'Sign them one by one, or use --output json, which has all of it.',
+      },
+    );
+  }
+  const wrong = asked.find((id) => format === (id === 'bundle' ? 'cosign' : 'bundle'));
+  if (wrong !== undefined) {
+    throw new BoltsealError('ERR_USAGE', `--${wrong} is of the other format than --format ${format}`, {
+      hint: 'Use --format both, which is the default.',
+    });
+  }
+}
+
+function warnOfTag(text: string, { output, flags }: CommandContext): void {
+  const reference = parseReference(text);
+  if (reference.kind === 'layout' || reference.digest !== undefined || flags.get('dry-run')) return;
+  output.warn(`${text} names a tag, which can move; what is signed is the digest that it has now`);
+}
+
+async function readConfig(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new BoltsealError('ERR_FILE_READ', `the signing config ${path} cannot be read`, { cause });
+  }
+}
+
+async function showPlan(context: CommandContext, format: Format): Promise<undefined> {
+  const { args, flags, output, signal } = context;
+  const runtime = await context.runtime();
+  const options = { ...imageOptions(context), recursive: flags.get('recursive'), signal };
+  const planned: { reference: string; signs: string[]; signatures: string }[] = [];
+  for (const reference of args) {
+    const image = await openImage(reference, options, runtime);
+    const manifests = await listManifests(image, options);
+    const signs = manifests.map(({ digest }) => pinned(image, digest));
+    planned.push({ reference, signs, signatures: image.signatures.name });
+  }
+  if (output.json) return void output.document('boltseal.sign-plan/1', { format, images: planned });
+  for (const { reference, signs, signatures } of planned) {
+    output.data(
+      `${reference}: would sign, in ${format === 'both' ? 'both formats' : `the ${format} format`}, stored in ${signatures}\n`,
+    );
+    for (const one of signs) output.data(`  ${one}\n`);
+  }
+}
+
+async function writeAsked(flags: Flags, outcomes: readonly SignOutcome[]): Promise<void> {
+  const signatures = outcomes.flatMap((outcome) =>
+    'signed' in outcome ? outcome.signed.flatMap((one) => one.signatures) : [],
+  );
+  const bundle = signatures.find((one) => one.format === 'bundle')?.bundle;
+  const simple = signatures.find((one) => one.format === 'cosign');
+  const files: FileToWrite[] = [];
+  const add = (path: string | undefined, content: Uint8Array | undefined, mode: number): void => {
+    if (path !== undefined && content !== undefined) files.push({ path, content, mode });
+  };
+  add(flags.get('bundle'), bundle, 0o600);
+  add(flags.get('output-signature'), simple && Buffer.from(base64(simple.signature)), 0o644);
+  add(flags.get('output-payload'), simple?.payload, 0o644);
+  if (files.length > 0) await writeFiles(files);
+}
+
+function printSigned(
+  signed: readonly SignedManifest[],
+  { flags, output }: CommandContext,
+  key: string,
+  annotations: Readonly<Record<string, string>>,
+): void {
+  const { style } = output;
+  for (const { reference, signatures } of signed) {
+    output.say(`${style.green('signed')} ${reference}`);
+    for (const { format, stored } of signatures) {
+      const where = stored === undefined ? 'not stored' : `${placeNames[stored.place]} ${stored.manifest}`;
+      output.say(style.dim(`  ${format.padEnd(6)}  ${where}`));
+    }
+  }
+  const [first] = signed;
+  if (first === undefined || !flags.get('upload')) return;
+  const words = ['boltseal', 'verify', '--key', publicKeyName(key)];
+  const elsewhere = flags.get('signature-repository');
+  if (elsewhere !== undefined) words.push('--signature-repository', elsewhere);
+  for (const [name, value] of Object.entries(annotations)) words.push('-a', `${name}=${value}`);
+  output.say(`verify with: ${[...words, first.reference].map(shellWord).join(' ')}`);
+}
+
+const placeNames: Readonly<Record<string, string>> = {
+  'referrers-api': 'referrer',
+  'fallback-tag': 'referrer, listed in the fallback tag,',
+  'signature-tag': '.sig tag',
+  file: 'file',
+};
+
+/** What the public half of a key is called where its private half is `x.key`. */
+function publicKeyName(key: string): string {
+  return key.endsWith('.key') ? `${key.slice(0, -'.key'.length)}.pub` : 'cosign.pub';
+}
+
+function outcomeDocument(outcome: SignOutcome): object {
+  const { reference } = outcome;
+  if ('error' in outcome) return { reference, error: errorDocument(outcome.error) };
+  return { reference, signed: outcome.signed.map(manifestDocument) };
+}
+
+function manifestDocument({ reference, descriptor, signatures }: SignedManifest): object {
+  return {
+    reference,
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    signatures: signatures.map(({ format, stored, signature, payload, bundle, evidence }) => ({
+      format,
+      ...(stored === undefined ? {} : { place: stored.place, manifest: stored.manifest }),
+      keyHint: evidence.signedBy.hint,
+      annotations: evidence.annotations,
+      signature: base64(signature),
+      payload: base64(payload),
+      ...(bundle === undefined ? {} : { bundle: base64(bundle) }),
+    })),
+  };
+}

@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises';
+import { BoltsealError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import {
+  type GivenSignature,
+  type VerificationReport,
+  type VerifyOutcome,
+  verifyImages,
+} from '../../flows/verify-image.ts';
+import { loadVerificationKeys } from '../../keys/reference.ts';
+import type { CommandContext } from '../command.ts';
+import { annotationsOf, imageOptions } from '../image-options.ts';
+import { keyContext, keyReference } from '../keys.ts';
+import { reportFailures } from '../outcomes.ts';
+import { startProgress } from '../progress.ts';
+import { cosignArray, cosignLines, printChecks } from '../verify/cosign-output.ts';
+import { explain, reportOf, verificationDocument } from '../verify/report.ts';
+
+/** Verifies each image, and prints what cosign prints. */
+export async function run(context: CommandContext): Promise<number | undefined> {
+  const { flags, output } = context;
+  const key = keyReference(context);
+  const annotations = annotationsOf(flags, 'required-annotations');
+  const given = await givenSignatures(context);
+  const runtime = await context.runtime();
+  const keys = keyContext(context, flags.get('allow-http-key')).then((keys) =>
+    loadVerificationKeys(key, keys),
+  );
+  keys.catch(() => undefined);
+  const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
+  const options = {
+    ...imageOptions(context),
+    keys,
+    annotations,
+    checkClaims: flags.get('check-claims'),
+    hash: flags.get('signature-digest-algorithm'),
+    given,
+  };
+  const progress = startProgress(context, 'verified', references.length);
+  const outcomes = await verifyImages(references, options, runtime, () => progress.step()).finally(() =>
+    progress.end(),
+  );
+  // A key that cannot be loaded is one error, and not one for each image.
+  await keys;
+  if (flags.get('explain')) {
+    for (const outcome of outcomes) context.io.stderr.write(explain(outcome, output.style));
+  }
+  print(outcomes, context);
+  return reportFailures(
+    outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
+    context,
+  );
+}
+
+function print(outcomes: readonly VerifyOutcome[], context: CommandContext): void {
+  const { flags, output } = context;
+  const form = flags.get('verify-output');
+  if (form === 'json') {
+    output.document('boltseal.verify/1', { images: outcomes.map(verificationDocument) });
+    return;
+  }
+  for (const outcome of outcomes) {
+    const report = verified(outcome);
+    if (report === undefined) continue;
+    printChecks(outcome.reference, report, context);
+    output.data(
+      form === 'text' ? cosignLines(outcome.reference, report) : cosignArray(outcome.reference, report),
+    );
+  }
+}
+
+function verified(outcome: VerifyOutcome): VerificationReport | undefined {
+  return 'error' in outcome ? undefined : reportOf(outcome);
+}
+
+function localImage(text: string): string {
+  return text.startsWith('oci:') ? text : `oci:${text}`;
+}
+
+/** Signatures given as files, or undefined when those of the registry are meant. */
+async function givenSignatures(context: CommandContext): Promise<readonly GivenSignature[] | undefined> {
+  const { args, flags } = context;
+  const [payload, signature, bundle] = [
+    flags.get('payload'),
+    flags.get('signature'),
+    flags.get('given-bundle'),
+  ];
+  if ((payload === undefined) !== (signature === undefined)) {
+    throw new BoltsealError('ERR_USAGE', '--payload and --signature are only of use together', {
+      hint: '`boltseal sign --output-payload FILE --output-signature FILE` writes both.',
+    });
+  }
+  if (args.length > 1 && (bundle !== undefined || payload !== undefined)) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'a signature given as a file is of one image, and several are named',
+    );
+  }
+  const given: GivenSignature[] = [];
+  if (bundle !== undefined) {
+    given.push({ format: 'bundle', bundle: await readInput(bundle, 'bundle', limits.bundleBytes) });
+  }
+  if (payload !== undefined && signature !== undefined) {
+    const text = await readInput(signature, 'signature', limits.keyBytes);
+    given.push({
+      format: 'cosign',
+      payload: await readInput(payload, 'payload', limits.payloadBytes),
+      signature: decodeSignature(text),
+    });
+  }
+  return given.length === 0 ? undefined : given;
+}
+
+/** A signature file holds base64, or the signature itself. */
+function decodeSignature(content: Uint8Array): Uint8Array {
+  const text = Buffer.from(content).toString('latin1').trim();
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : content;
+}
+
+async function readInput(path: string, what: string, maxBytes: number): Promise<Uint8Array> {
+  let content: Uint8Array;
+  try {
+    content = await readFile(path);
+  } catch (cause) {
+    throw new BoltsealError('ERR_FILE_READ', `the ${what} ${path} cannot be read`, { cause });
+  }
+  if (content.length <= maxBytes) return content;
+  throw new BoltsealError('ERR_LIMIT_EXCEEDED', `the ${what} ${path} has more than ${maxBytes} bytes`);
+}

@@ -1,0 +1,71 @@
+/** Writing a key pair: the private half for its owner alone, both or none, never over an existing file unasked. */
+import { access } from 'node:fs/promises';
+import { BoltsealError } from '../core/errors.ts';
+import type { KeyPairFiles } from '../keys/generate.ts';
+import type { CommandContext } from './command.ts';
+import { writeFiles } from './files.ts';
+import { isInteractive } from './keys.ts';
+
+/** Where a key pair goes. */
+export interface KeyPairPaths {
+  readonly privateKey: string;
+  readonly publicKey: string;
+  /** Whether existing files may be replaced. */
+  readonly overwrite: boolean;
+}
+
+/**
+ * The files of `prefix`, once it is clear that they may be written: before any password is asked for. Throws
+ * `ERR_FILE_EXISTS`.
+ */
+export async function keyPairPaths(prefix: string, context: CommandContext): Promise<KeyPairPaths> {
+  const privateKey = `${prefix}.key`;
+  const publicKey = `${prefix}.pub`;
+  const existing: string[] = [];
+  for (const path of [privateKey, publicKey]) if (await exists(path)) existing.push(path);
+  const overwrite = existing.length > 0 && (context.flags.get('yes') || (await confirmed(existing, context)));
+  if (existing.length === 0 || overwrite) return { privateKey, publicKey, overwrite };
+  throw new BoltsealError(
+    'ERR_FILE_EXISTS',
+    `${existing.join(' and ')} already exist${existing.length === 1 ? 's' : ''}`,
+    {
+      hint: 'Nothing was written. Choose another name with --output-key-prefix, or overwrite with --yes.',
+    },
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
+
+async function confirmed(existing: readonly string[], context: CommandContext): Promise<boolean> {
+  if (!isInteractive(context)) return false;
+  const { askYesNo } = await import('./prompt.ts');
+  return askYesNo(`${existing.join(' and ')} will be lost for ever. Overwrite?`);
+}
+
+/** Writes the pair and says so. */
+export async function writeKeyPair(
+  pair: KeyPairFiles,
+  { privateKey, publicKey, overwrite }: KeyPairPaths,
+  { command, output }: CommandContext,
+): Promise<void> {
+  await writeFiles([
+    { path: privateKey, content: Buffer.from(pair.privateKeyPem), mode: 0o600, overwrite },
+    { path: publicKey, content: Buffer.from(pair.publicKeyPem), mode: 0o644, overwrite },
+  ]);
+  output.say(`Private key written to ${privateKey}`);
+  output.say(`Public key written to ${publicKey}`);
+  if (!output.json) return;
+  const { type, hint, pem } = pair.publicKey;
+  output.document(`boltseal.${command.name}/1`, {
+    privateKeyFile: privateKey,
+    publicKeyFile: publicKey,
+    keyType: type,
+    keyHint: hint,
+    publicKey: pem,
+  });
+}

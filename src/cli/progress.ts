@@ -1,0 +1,29 @@
+/** One line on a terminal that says how far a command is; nowhere else anything. */
+import type { CommandContext } from './command.ts';
+
+/** A counter that is shown while it counts. */
+export interface Progress {
+  /** One more is done. */
+  step(): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+/** Shows `verb` and a count out of `total` on standard error, when that is a terminal and there is more than one. */
+export function startProgress({ io, output }: CommandContext, verb: string, total: number): Progress {
+  const shown = io.stderr.isTTY === true && !output.quiet && !output.verbose && total > 1;
+  let done = 0;
+  const draw = (): void => {
+    if (shown) io.stderr.write(`\r\u001b[K${verb} ${done} of ${total} images`);
+  };
+  draw();
+  return {
+    step() {
+      done++;
+      draw();
+    },
+    end() {
+      if (shown) io.stderr.write('\r\u001b[K');
+    },
+  };
+}

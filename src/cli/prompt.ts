@@ -1,0 +1,26 @@
+/** Questions to a person at a terminal. They are asked on standard error, so that standard output stays data. */
+import { confirm, isCancel, password, text } from '@clack/prompts';
+import { interrupted } from './report-error.ts';
+
+/** Asks for a password; what is typed is not shown. Throws `ERR_INTERRUPTED` on Ctrl-C. */
+export async function askPassword(message: string): Promise<string> {
+  const answer = await password({ message, mask: '', output: process.stderr });
+  // The terminal is in raw mode while a question is open: Ctrl-C arrives as an answer and not as a signal.
+  if (isCancel(answer)) throw interrupted('SIGINT');
+  // An empty line is answered with undefined.
+  return answer ?? '';
+}
+
+/** Asks for a line of text. Throws `ERR_INTERRUPTED` on Ctrl-C. */
+export async function askText(message: string): Promise<string> {
+  const answer = await text({ message, output: process.stderr });
+  if (isCancel(answer)) throw interrupted('SIGINT');
+  return answer ?? '';
+}
+
+/** Asks yes or no; the answer is no unless yes is chosen. Throws `ERR_INTERRUPTED` on Ctrl-C. */
+export async function askYesNo(message: string): Promise<boolean> {
+  const answer = await confirm({ message, initialValue: false, output: process.stderr });
+  if (isCancel(answer)) throw interrupted('SIGINT');
+  return answer;
+}
