@@ -53,6 +53,10 @@ export const limits = {
   requestTime: 30_000,
   /** Retries included: one logical registry operation. */
   operationTime: 90_000,
+  /** How long a registry may take to list a referrer that it acknowledged. */
+  listingTime: 3_200,
+  /** Entries younger than this mean that other signers may be at work. */
+  recentTime: 20_000,
   /** Redirects of one blob download that are followed. */
   redirects: 5,
   /** Indexes within indexes. */

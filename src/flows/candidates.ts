@@ -52,12 +52,18 @@ function decode(candidate: DiscoveredCandidate): SignedEntity | Refusal {
       ? entityFromBundle(candidate.content, { place, manifest })
       : entityFromSignatureLayer(layer as Descriptor, candidate.content, { place, manifest });
   } catch (error) {
-    return { origin, error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', `${origin.content} cannot be decoded`) };
+    return {
+      origin,
+      error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', `${origin.content} cannot be decoded`),
+    };
   }
 }
 
 /** The errors of places and candidates that say "could not be read" and not "is not acceptable". */
 export function readFailures(found: Pick<Candidates, 'places' | 'refused'>): readonly BoltsealError[] {
-  const errors = [...found.places.flatMap(({ error }) => (error ? [error] : [])), ...found.refused.map(({ error }) => error)];
+  const errors = [
+    ...found.places.flatMap(({ error }) => (error ? [error] : [])),
+    ...found.refused.map(({ error }) => error),
+  ];
   return errors.filter((error) => error.code.startsWith('ERR_REGISTRY_') || error.code === 'ERR_INTERRUPTED');
 }

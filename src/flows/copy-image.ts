@@ -46,9 +46,13 @@ async function copyManifest(
   const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType);
   if (manifest.kind === 'index') {
     if (depth >= limits.indexDepth) {
-      throw new BoltsealError('ERR_LIMIT_EXCEEDED', `an index in ${from.name} is nested deeper than ${limits.indexDepth} levels`);
+      throw new BoltsealError(
+        'ERR_LIMIT_EXCEEDED',
+        `an index in ${from.name} is nested deeper than ${limits.indexDepth} levels`,
+      );
     }
-    for (const child of manifest.manifests) await copyManifest(from, to, child.digest, signal, count, depth + 1);
+    for (const child of manifest.manifests)
+      await copyManifest(from, to, child.digest, signal, count, depth + 1);
   } else {
     await mapConcurrent([manifest.config, ...manifest.layers], limits.concurrentTransfers, (blob) =>
       copyBlob(from, to, blob, signal, count),

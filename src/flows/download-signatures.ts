@@ -21,7 +21,7 @@ export async function downloadSignatures(
   options: ImageOptions,
   runtime: Runtime,
 ): Promise<DownloadedSignatures> {
-  const image = openImage(reference, options, runtime);
+  const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
   const found = await findCandidates(image.signatures, digest, image.repository.dockerReference, options);
   const [failure] = readFailures(found);

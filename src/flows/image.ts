@@ -3,15 +3,15 @@ import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
-import { type Descriptor, parseManifest } from '../formats/oci.ts';
+import { type Descriptor, isIndexMediaType, parseManifest } from '../formats/oci.ts';
 import { parseReference, type Reference, referenceName, referenceTarget } from '../formats/reference.ts';
-import { openRepository, type RegistryOptions } from '../registry/open.ts';
+import { createRegistryClient, type RegistryClient, resolveReference } from '../registry/client.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
 
 /** Options of every flow that looks at an image. */
 export interface ImageOptions extends CallOptions {
-  /** Credentials, TLS and the like. */
-  readonly registry?: RegistryOptions | undefined;
+  /** Opens repositories: credentials, connections and what was learnt about registries. Anonymous when absent. */
+  readonly registry?: RegistryClient | undefined;
   /** Where signatures are stored and looked for, when not beside the image: a reference without tag or digest. */
   readonly signatureRepository?: string | undefined;
 }
@@ -26,24 +26,34 @@ export interface OpenedImage {
 }
 
 /** Opens the repositories of `text`; asks nothing yet. Throws `ERR_REFERENCE_INVALID`. */
-export function openImage(text: string, options: ImageOptions, runtime: Runtime, push = false): OpenedImage {
+export async function openImage(
+  text: string,
+  options: ImageOptions,
+  runtime: Runtime,
+  push = false,
+): Promise<OpenedImage> {
   const reference = parseReference(text);
-  const { registry = {}, signatureRepository } = options;
+  const client = options.registry ?? createRegistryClient(runtime);
+  const { signatureRepository } = options;
   if (signatureRepository === undefined) {
-    const repository = openRepository(reference, runtime, { ...registry, push });
+    const repository = await client.open(reference, { push });
     return { reference, repository, signatures: repository };
   }
   const elsewhere = parseReference(signatureRepository);
   if (elsewhere.digest !== undefined || signatureRepository.endsWith(`:${elsewhere.tag}`)) {
-    throw new BoltsealError('ERR_USAGE', `the signature repository ${signatureRepository} has a tag or digest`, {
-      hint: `Name the repository alone: ${referenceName(elsewhere)}`,
-    });
+    throw new BoltsealError(
+      'ERR_USAGE',
+      `the signature repository ${signatureRepository} has a tag or digest`,
+      {
+        hint: `Name the repository alone: ${referenceName(elsewhere)}`,
+      },
+    );
   }
-  return {
-    reference,
-    repository: openRepository(reference, runtime, registry),
-    signatures: openRepository(elsewhere, runtime, { ...registry, push }),
-  };
+  const [repository, signatures] = await Promise.all([
+    client.open(reference),
+    client.open(elsewhere, { push }),
+  ]);
+  return { reference, repository, signatures };
 }
 
 /** `name@digest`, as it is printed and typed. */
@@ -53,9 +63,8 @@ export function pinned(image: OpenedImage, digest: Digest): string {
 
 /** The manifest of the image, by its digest or by resolving its tag once. Throws `ERR_IMAGE_NOT_FOUND`. */
 export async function resolveImage(image: OpenedImage, options: CallOptions): Promise<Descriptor> {
-  const target = referenceTarget(image.reference);
-  const descriptor = await image.repository.resolve(target, options);
-  if (!descriptor) throw noSuchImage(image);
+  const descriptor = await resolveReference(image.repository, image.reference, { signal: options.signal });
+  if (!descriptor) throw noSuchImage(image, referenceTarget(image.reference));
   return descriptor;
 }
 
@@ -64,31 +73,33 @@ export async function listManifests(
   image: OpenedImage,
   options: CallOptions & { readonly recursive?: boolean | undefined },
 ): Promise<readonly Descriptor[]> {
-  if (!options.recursive) return [await resolveImage(image, options)];
-  const found = new Map<Digest, Descriptor>();
-  await walk(image, referenceTarget(image.reference), found, 0, options);
+  const top = await resolveImage(image, options);
+  const found = new Map([[top.digest, top]]);
+  if (options.recursive) await walk(image, top, found, 0, { signal: options.signal });
   return [...found.values()];
 }
 
 async function walk(
   image: OpenedImage,
-  target: string | undefined,
+  parent: Descriptor,
   found: Map<Digest, Descriptor>,
   depth: number,
   options: CallOptions,
 ): Promise<void> {
-  const stored = await image.repository.getManifest(target, options);
-  if (!stored) throw noSuchImage(image, target);
-  if (found.has(stored.descriptor.digest)) return;
-  found.set(stored.descriptor.digest, stored.descriptor);
-  const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType);
-  if (manifest.kind !== 'index') return;
-  if (depth >= limits.indexDepth || manifest.manifests.length > limits.indexManifests) {
-    throw new BoltsealError('ERR_LIMIT_EXCEEDED', `the index ${stored.descriptor.digest} is too deep or too long`);
+  if (!isIndexMediaType(parent.mediaType)) return;
+  const stored = await image.repository.getManifest(parent.digest, options);
+  if (!stored) throw noSuchImage(image, parent.digest);
+  const index = parseManifest(stored.bytes, stored.descriptor.mediaType);
+  if (index.kind !== 'index') return;
+  if (depth >= limits.indexDepth || index.manifests.length > limits.indexManifests) {
+    throw new BoltsealError(
+      'ERR_LIMIT_EXCEEDED',
+      `the index ${parent.digest} is nested too deep or lists too much`,
+    );
   }
-  for (const child of manifest.manifests.filter(isPlatformImage)) {
-    await walk(image, child.digest, found, depth + 1, options);
-  }
+  const children = index.manifests.filter((child) => isPlatformImage(child) && !found.has(child.digest));
+  for (const { mediaType, digest, size } of children) found.set(digest, { mediaType, digest, size });
+  await Promise.all(children.map((child) => walk(image, child, found, depth + 1, options)));
 }
 
 /**
@@ -99,7 +110,10 @@ function isPlatformImage(entry: Descriptor): boolean {
   return !(entry.platform?.os === 'unknown' && entry.platform.architecture === 'unknown');
 }
 
-function noSuchImage(image: OpenedImage, target: string | undefined = referenceTarget(image.reference)): BoltsealError {
+function noSuchImage(
+  image: OpenedImage,
+  target: string | undefined = referenceTarget(image.reference),
+): BoltsealError {
   const name = referenceName(image.reference);
   return new BoltsealError('ERR_IMAGE_NOT_FOUND', `there is no image ${target ?? 'latest'} in ${name}`, {
     hint: 'Check the spelling, and that the image was pushed; some registries also answer so when a login is missing.',

@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations, Descriptor } from '../formats/oci.ts';
 import type { Signer } from '../keys/signer.ts';
+import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
 import type { Evidence } from '../verify/verdict.ts';
 import { verifyEntity } from '../verify/verify-entity.ts';
@@ -11,10 +12,11 @@ import { mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
 import {
   type AssembledSignature,
-  type PreparedUpload,
+  begin,
   type SigningSubject,
-  signatureWriters,
   type StoredSignature,
+  signatureWriters,
+  storeEmptyConfig,
 } from './signature-formats.ts';
 
 /** Options of {@link signImage}. */
@@ -68,7 +70,7 @@ export async function signImage(
   options: SignImageOptions,
   runtime: Runtime,
 ): Promise<readonly SignedManifest[]> {
-  const image = openImage(reference, options, runtime, options.upload !== false);
+  const image = await openImage(reference, options, runtime, options.upload !== false);
   const manifests = await listManifests(image, options);
   return mapConcurrent(manifests, limits.concurrentImages, (descriptor) =>
     signManifest(image, descriptor, options, runtime),
@@ -86,17 +88,28 @@ async function signManifest(
     annotations: options.annotations ?? {},
     dockerReference: options.identity ?? image.repository.dockerReference,
   };
-  const writers = signatureWriters.filter(({ format }) => [format, 'both', undefined].includes(options.format));
+  const writers = signatureWriters.filter(({ format }) =>
+    [format, 'both', undefined].includes(options.format),
+  );
+  const call = { signal: options.signal };
+  const config =
+    options.upload === false ? Promise.resolve() : begin(storeEmptyConfig(image.signatures, call));
   const settled = await Promise.allSettled(
     writers.map(async (writer): Promise<ImageSignature> => {
-      const call = { signal: options.signal };
-      const upload = options.upload === false ? undefined : writer.prepare(image.signatures, subject, runtime, call);
+      const upload =
+        options.upload === false
+          ? undefined
+          : writer.prepare(image.signatures, subject, runtime, { ...call, config });
       try {
         const signer = await options.signer;
         const { payload, signedBytes } = writer.describe(subject);
         const signature = await signer.sign(signedBytes, call);
         const made = writer.assemble(payload, signature, signer.publicKey);
-        const required = { keys: [signer.publicKey], digest: descriptor.digest, annotations: subject.annotations };
+        const required = {
+          keys: [signer.publicKey],
+          digest: descriptor.digest,
+          annotations: subject.annotations,
+        };
         const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(made), required));
         if (!upload) return report(made, evidence);
         const stored = await upload.store(made);
@@ -117,10 +130,14 @@ function verifyBeforePublishing(verify: () => Evidence): Evidence {
   try {
     return verify();
   } catch (cause) {
-    throw new BoltsealError('ERR_SIGNING_FAILED', 'the signer made a signature that its own public key does not verify', {
-      cause,
-      hint: 'Nothing was published. Check that the key and its public key belong together.',
-    });
+    throw new BoltsealError(
+      'ERR_SIGNING_FAILED',
+      'the signer made a signature that its own public key does not verify',
+      {
+        cause,
+        hint: 'Nothing was published. Check that the key and its public key belong together.',
+      },
+    );
   }
 }
 
@@ -150,10 +167,14 @@ export async function signImages(
   runtime: Runtime,
   onOutcome?: (outcome: SignOutcome) => void,
 ): Promise<readonly SignOutcome[]> {
+  const shared = { ...options, registry: options.registry ?? createRegistryClient(runtime) };
   return mapConcurrent(references, limits.concurrentImages, async (reference): Promise<SignOutcome> => {
-    const outcome = await signImage(reference, options, runtime).then(
+    const outcome = await signImage(reference, shared, runtime).then(
       (signed): SignOutcome => ({ reference, signed }),
-      (error: unknown): SignOutcome => ({ reference, error: wrapError(error, 'ERR_INTERNAL', `signing ${reference} failed`) }),
+      (error: unknown): SignOutcome => ({
+        reference,
+        error: wrapError(error, 'ERR_INTERNAL', `signing ${reference} failed`),
+      }),
     );
     onOutcome?.(outcome);
     return outcome;

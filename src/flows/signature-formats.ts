@@ -2,13 +2,18 @@
  * The table of signature formats as `sign` writes them. Each says what bytes are signed, what is made of the signature,
  * and how it gets into a repository; everything else is the same for all of them.
  */
-import { type Digest, digestOf } from '../core/digest.ts';
+import type { Digest } from '../core/digest.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
-import { bundleMediaType, encodeBundle } from '../formats/bundle.ts';
+import { encodeBundle } from '../formats/bundle.ts';
 import { signatureLayer } from '../formats/cosign-layer.ts';
 import { inTotoPayloadType, preAuthEncoding } from '../formats/dsse.ts';
-import { type Annotations, type Descriptor, emptyConfigBytes, emptyConfigDescriptor } from '../formats/oci.ts';
+import {
+  type Annotations,
+  type Descriptor,
+  emptyConfigBytes,
+  emptyConfigDescriptor,
+} from '../formats/oci.ts';
 import type { PublicKey } from '../formats/public-key.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
@@ -53,6 +58,12 @@ export interface PreparedUpload {
   cancel(): Promise<void>;
 }
 
+/** Options of {@link SignatureWriter.prepare}. */
+export interface PrepareOptions extends CallOptions {
+  /** Resolves when the empty config is stored, which manifests of every format refer to. */
+  readonly config: Promise<void>;
+}
+
 /** One row of {@link signatureWriters}. */
 export interface SignatureWriter {
   readonly format: SignatureFormat;
@@ -65,7 +76,7 @@ export interface SignatureWriter {
     repository: Repository,
     subject: SigningSubject,
     runtime: Runtime,
-    options: CallOptions,
+    options: PrepareOptions,
   ): PreparedUpload;
 }
 
@@ -88,31 +99,22 @@ const bundleWriter: SignatureWriter = {
     }),
   }),
   entity: ({ content }) => entityFromBundle(content, { place: 'file' }),
-  prepare: (repository, subject, runtime, options) => {
+  prepare: (repository, subject, runtime, { config, ...options }) => {
     const upload = begin(repository.beginUpload(options));
-    const config = begin(storeEmptyConfig(repository, options));
     return {
       store: async ({ content }) => {
-        const [blob] = await Promise.all([
-          upload.then((pending) => pending.complete(content, options)),
-          config,
-        ]);
+        const [blob] = await Promise.all([upload.then((open) => open.complete(content, options)), config]);
+        const again = begin(repository.getBlob(blob, { ...options, maxBytes: limits.bundleBytes }));
         const { bytes, descriptor } = bundleManifest({
           bundle: content,
           subject: subject.image,
           predicateType: signPredicateType,
           created: runtime.now(),
         });
-        const attached = await attachReferrer(
-          repository,
-          { manifest: bytes, descriptor, subject: subject.image.digest },
-          runtime,
-          options,
-        );
-        const again = await repository.getBlob({ ...blob, mediaType: bundleMediaType }, { ...options, maxBytes: limits.bundleBytes });
-        const place = attached.place;
-        const origin: EntityOrigin = { format: 'bundle', place, manifest: descriptor.digest, content: blob.digest };
-        return { place, manifest: descriptor.digest, readBack: bundleEntity(again, origin) };
+        const referrer = { manifest: bytes, descriptor, subject: subject.image.digest };
+        const { place } = await attachReferrer(repository, referrer, runtime, options);
+        const manifest = descriptor.digest;
+        return { place, manifest, readBack: entityFromBundle(await again, { place, manifest }) };
       },
       cancel: () => cancel(upload),
     };
@@ -128,24 +130,24 @@ const cosignWriter: SignatureWriter = {
   assemble: (payload, signature) => ({ format: 'cosign', payload, signature, content: payload }),
   entity: ({ payload, signature }) =>
     entityFromSignatureLayer(signatureLayer(payload, signature), payload, { place: 'file' }),
-  prepare: (repository, subject, runtime, options) => {
+  prepare: (repository, subject, runtime, { config, ...options }) => {
     const upload = begin(repository.beginUpload(options));
     return {
       store: async ({ payload, signature }) => {
-        const blob = await (await upload).complete(payload, options);
+        await Promise.all([upload.then((open) => open.complete(payload, options)), config]);
         const layer = signatureLayer(payload, signature);
-        const attached = await attachSignatureLayer(repository, { layer, subject: subject.image.digest }, runtime, options);
-        const again = await repository.getBlob(layer, { ...options, maxBytes: limits.payloadBytes });
-        const origin: EntityOrigin = {
-          format: 'cosign',
-          place: 'signature-tag',
-          manifest: attached.manifest,
-          content: blob.digest,
-        };
+        const again = begin(repository.getBlob(layer, { ...options, maxBytes: limits.payloadBytes }));
+        const place = 'signature-tag';
+        const { manifest } = await attachSignatureLayer(
+          repository,
+          { layer, subject: subject.image.digest },
+          runtime,
+          options,
+        );
         return {
-          place: 'signature-tag',
-          manifest: attached.manifest,
-          readBack: signatureLayerEntity(attached.layer, again, origin),
+          place,
+          manifest,
+          readBack: entityFromSignatureLayer(layer, await again, { place, manifest }),
         };
       },
       cancel: () => cancel(upload),
@@ -156,17 +158,14 @@ const cosignWriter: SignatureWriter = {
 /** Every format that `sign` writes, in the order they are made and reported. */
 export const signatureWriters: readonly SignatureWriter[] = [bundleWriter, cosignWriter];
 
-function fileOrigin(format: SignatureFormat, content: Uint8Array): EntityOrigin {
-  return { format, place: 'file', content: digestOf(content) };
-}
-
-async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {
+/** Stores the empty config unless it is there. */
+export async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {
   if (await repository.hasBlob(emptyConfigDescriptor.digest, options)) return;
   await repository.putBlob(emptyConfigBytes, { ...options, fresh: true });
 }
 
 /** Work begun early may fail before anybody waits for it; the failure is seen by whoever awaits the promise. */
-function begin<T>(work: Promise<T>): Promise<T> {
+export function begin<T>(work: Promise<T>): Promise<T> {
   work.catch(() => undefined);
   return work;
 }

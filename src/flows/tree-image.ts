@@ -45,8 +45,12 @@ const tagKinds = [
  * Everything that is attached to an image: cosign's tags and OCI referrers, of whatever tool. Nothing is verified. What
  * cannot be read is in `failures`. Throws `ERR_IMAGE_NOT_FOUND` and what the registry throws for the image itself.
  */
-export async function treeImage(reference: string, options: ImageOptions, runtime: Runtime): Promise<ImageTree> {
-  const image = openImage(reference, options, runtime);
+export async function treeImage(
+  reference: string,
+  options: ImageOptions,
+  runtime: Runtime,
+): Promise<ImageTree> {
+  const image = await openImage(reference, options, runtime);
   const { digest } = await resolveImage(image, options);
   const repository = image.signatures;
   const failures: BoltsealError[] = [];
@@ -59,7 +63,12 @@ export async function treeImage(reference: string, options: ImageOptions, runtim
     const stored = await repository.getManifest(tag, options);
     if (!stored) return undefined;
     const { digest: found, mediaType } = stored.descriptor;
-    return { kind, reference: `${repository.name}:${tag}`, digest: found, content: layersOf(stored.bytes, mediaType) };
+    return {
+      kind,
+      reference: `${repository.name}:${tag}`,
+      digest: found,
+      content: layersOf(stored.bytes, mediaType),
+    };
   });
   const referrers = repository.referrers(digest, options).then(({ descriptors }) =>
     mapConcurrent(descriptors, limits.concurrentRequests, (descriptor) =>
@@ -74,10 +83,15 @@ export async function treeImage(reference: string, options: ImageOptions, runtim
   return { reference: pinned(image, digest), digest, attachments, failures };
 }
 
-function describeReferrer(name: string, listed: Descriptor, bytes: Uint8Array | undefined): Attachment | undefined {
+function describeReferrer(
+  name: string,
+  listed: Descriptor,
+  bytes: Uint8Array | undefined,
+): Attachment | undefined {
   if (!bytes) return undefined;
   const manifest = parseManifest(bytes, listed.mediaType);
-  const artifactType = manifest.artifactType ?? (manifest.kind === 'manifest' ? manifest.config.mediaType : undefined);
+  const artifactType =
+    manifest.artifactType ?? (manifest.kind === 'manifest' ? manifest.config.mediaType : undefined);
   const predicateType = manifest.annotations?.[bundleAnnotations.predicateType];
   return {
     kind: 'referrer',

@@ -21,7 +21,7 @@ export async function triangulateImage(
   options: ImageOptions,
   runtime: Runtime,
 ): Promise<string> {
-  const image = openImage(reference, options, runtime);
+  const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
   if (type === 'digest') return pinned(image, digest);
   if (type === 'referrers') return `${image.signatures.name}:${referrersTag(digest)}`;

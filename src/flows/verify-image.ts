@@ -5,7 +5,7 @@ import type { Runtime } from '../core/runtime.ts';
 import { signatureLayer } from '../formats/cosign-layer.ts';
 import type { Annotations } from '../formats/oci.ts';
 import type { PublicKey } from '../formats/public-key.ts';
-import { referenceTarget } from '../formats/reference.ts';
+import { createRegistryClient } from '../registry/client.ts';
 import type { PlaceReport } from '../registry/discover.ts';
 import type { SignatureHash } from '../verify/authenticate.ts';
 import { entityFromBundle, entityFromSignatureLayer, type SignedEntity } from '../verify/entity.ts';
@@ -50,8 +50,16 @@ export interface VerificationReport {
 export class VerificationError extends BoltsealError {
   readonly report: VerificationReport;
 
-  constructor(code: ErrorCode, message: string, report: VerificationReport, options: { cause?: unknown; hint?: string } = {}) {
-    super(code, message, { ...options, details: { reference: report.reference, refused: report.refused.length } });
+  constructor(
+    code: ErrorCode,
+    message: string,
+    report: VerificationReport,
+    options: { cause?: unknown; hint?: string } = {},
+  ) {
+    super(code, message, {
+      ...options,
+      details: { reference: report.reference, refused: report.refused.length },
+    });
     this.report = report;
   }
 }
@@ -69,16 +77,23 @@ export async function verifyImage(
   options: VerifyImageOptions,
   runtime: Runtime,
 ): Promise<VerificationReport> {
-  const image = openImage(reference, options, runtime);
+  const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
-  const [keys, found] = await Promise.all([options.keys, options.given ? decodeGiven(options.given) : discover(image, digest, options)]);
+  const [keys, found] = await Promise.all([
+    options.keys,
+    options.given ? decodeGiven(options.given) : discover(image, digest, options),
+  ]);
   if (keys.length === 0) throw new BoltsealError('ERR_USAGE', 'no key was given to verify with');
   const report = judge(pinned(image, digest), digest, keys, found, options);
   if (report.accepted.length > 0) return report;
   throw await explainRefusal(image, report, options);
 }
 
-async function discover(image: OpenedImage, digest: Digest, options: VerifyImageOptions): Promise<Candidates> {
+async function discover(
+  image: OpenedImage,
+  digest: Digest,
+  options: VerifyImageOptions,
+): Promise<Candidates> {
   return findCandidates(image.signatures, digest, image.repository.dockerReference, options);
 }
 
@@ -116,19 +131,30 @@ async function explainRefusal(
   }
   const [first] = report.refused;
   if (first) {
-    const count = report.refused.length === 1 ? 'the signature found was' : `all ${report.refused.length} signatures found were`;
+    const count =
+      report.refused.length === 1
+        ? 'the signature found was'
+        : `all ${report.refused.length} signatures found were`;
     const message = `${report.reference} has no acceptable signature: ${count} refused`;
-    return new VerificationError('ERR_NO_MATCHING_SIGNATURES', message, report, { cause: first.error, ...hintOf(first.error) });
+    return new VerificationError('ERR_NO_MATCHING_SIGNATURES', message, report, {
+      cause: first.error,
+      ...hintOf(first.error),
+    });
   }
-  const target = referenceTarget(image.reference);
-  if (image.reference.digest !== undefined && !(await image.repository.resolve(target, options))) {
+  const { digest } = image.reference;
+  if (digest !== undefined && !(await image.repository.resolve(digest, { signal: options.signal }))) {
     return new BoltsealError('ERR_IMAGE_NOT_FOUND', `there is no image ${report.reference}`, {
       hint: 'Check the digest; the image may have been deleted, or live in another repository.',
     });
   }
-  return new VerificationError('ERR_NO_SIGNATURES', `no signature was found for ${report.reference}`, report, {
-    hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
-  });
+  return new VerificationError(
+    'ERR_NO_SIGNATURES',
+    `no signature was found for ${report.reference}`,
+    report,
+    {
+      hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
+    },
+  );
 }
 
 function hintOf(error: BoltsealError): { readonly hint?: string } {
@@ -149,7 +175,10 @@ function decodeGiven(given: readonly GivenSignature[]): Candidates {
       );
     } catch (error) {
       const origin = { format: one.format, place, content: digestOf(content) } as const;
-      refused.push({ origin, error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', 'the signature given cannot be decoded') });
+      refused.push({
+        origin,
+        error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', 'the signature given cannot be decoded'),
+      });
     }
   }
   return { places: [{ place, where: 'given by the caller', found: given.length }], entities, refused };
@@ -167,8 +196,9 @@ export async function verifyImages(
   runtime: Runtime,
   onOutcome?: (outcome: VerifyOutcome) => void,
 ): Promise<readonly VerifyOutcome[]> {
+  const shared = { ...options, registry: options.registry ?? createRegistryClient(runtime) };
   return mapConcurrent(references, limits.concurrentImages, async (reference): Promise<VerifyOutcome> => {
-    const outcome = await verifyImage(reference, options, runtime).then(
+    const outcome = await verifyImage(reference, shared, runtime).then(
       (report): VerifyOutcome => ({ reference, report }),
       (error: unknown): VerifyOutcome => ({
         reference,
@@ -189,7 +219,8 @@ export function distinctSignatures(accepted: readonly Evidence[]): readonly Evid
     JSON.stringify([signedBy.hint, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))]);
   const bundles = new Map<string, number>();
   for (const evidence of accepted) {
-    if (evidence.entity.origin.format === 'bundle') bundles.set(identity(evidence), (bundles.get(identity(evidence)) ?? 0) + 1);
+    if (evidence.entity.origin.format === 'bundle')
+      bundles.set(identity(evidence), (bundles.get(identity(evidence)) ?? 0) + 1);
   }
   return accepted.filter((evidence) => {
     if (evidence.entity.origin.format === 'bundle') return true;
