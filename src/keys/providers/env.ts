@@ -24,7 +24,7 @@ export const environmentKeys: KeyProvider = {
 
 function readVariable(reference: string, context: KeyContext): Uint8Array {
   const name = reference.slice(scheme.length);
-  const value = name === '' ? undefined : context.runtime.env[name];
+  const value = Object.hasOwn(context.runtime.env, name) ? context.runtime.env[name] : undefined;
   if (value !== undefined) return utf8(value);
   throw new BoltsealError('ERR_KEY_NOT_FOUND', `the environment has no variable ${JSON.stringify(name)}`, {
     hint: 'In CI, pass the secret to the step as a variable of this name; secrets are not passed to pull requests from forks.',

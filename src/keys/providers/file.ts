@@ -11,7 +11,7 @@ export const fileKeys: KeyProvider = {
   name: 'file',
   form: 'PATH',
   summary: 'A key file: the encrypted private key to sign, the public key to verify.',
-  owns: (reference) => !/^(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/|pkcs11:)/.test(reference),
+  owns: (reference) => !/^(?:-$|[A-Za-z][A-Za-z0-9+.-]*:\/\/|pkcs11:)/.test(reference),
   async loadSigner(reference, context) {
     return await openPrivateKey(await readKeyFile(reference), context.password, `the key ${reference}`);
   },
