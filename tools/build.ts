@@ -3,7 +3,7 @@
  * modules with declarations. Needs development dependencies only; `npm ci` runs it.
  */
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,18 +22,37 @@ async function buildCommandLine(): Promise<void> {
     logLevel: 'warn',
   });
   try {
-    await bundle.write({
+    const { output } = await bundle.write({
       dir: join(staging, 'cli'),
       format: 'cjs',
       entryFileNames: '[name].cjs',
       chunkFileNames: '[name]-[hash].cjs',
       banner: (chunk) => (chunk.isEntry ? '#!/usr/bin/env node' : ''),
-      minify: process.env['BOLTSEAL_MINIFY'] === '1',
+      comments: false,
     });
+    await writeLicences(output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : [])));
   } finally {
     await bundle.close();
   }
   await chmod(join(staging, 'cli', 'boltseal.cjs'), 0o755);
+}
+
+/** The licences of the libraries whose code is now part of the command line, as they ask for. */
+async function writeLicences(moduleIds: readonly string[]): Promise<void> {
+  const folders = new Set<string>();
+  for (const id of moduleIds) {
+    const folder = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(id)?.[0];
+    if (folder !== undefined) folders.add(folder);
+  }
+  const texts = await Promise.all(
+    [...folders].sort().map(async (folder) => {
+      const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+      const file = (await readdir(folder)).find((entry) => /^licen[cs]e(?:\.|$)/i.test(entry));
+      if (file === undefined) throw new Error(`${name} has no licence file`);
+      return `${name} ${version} (${license})\n\n${await readFile(join(folder, file), 'utf8')}`;
+    }),
+  );
+  await writeFile(join(staging, 'cli', 'LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
 }
 
 /** TypeScript 7 has no programming interface; its own program is run. */

@@ -1,5 +1,5 @@
 /** Files that appear whole or not at all. */
-import { link, open, rename, rm } from 'node:fs/promises';
+import { constants, copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BoltsealError } from '../core/errors.ts';
 
@@ -13,35 +13,39 @@ export interface FileToWrite {
   readonly overwrite?: boolean;
 }
 
+/** A file on its way: written beside its place, what stood there kept until all is done. */
+interface Staged {
+  readonly file: FileToWrite;
+  readonly temporary: string;
+  readonly backup: string;
+  placed: 'no' | 'new' | 'replaced';
+}
+
 /**
  * Writes all of `files` or none: each is written beside its place and synced, and only when all of them are on disk do
- * they take their names. Throws `ERR_FILE_WRITE` or `ERR_FILE_EXISTS`, with nothing left behind.
+ * they take their names. Throws `ERR_FILE_WRITE` or `ERR_FILE_EXISTS`, with nothing left behind and what stood there
+ * before standing there again.
  */
 export async function writeFiles(files: readonly FileToWrite[]): Promise<void> {
-  const staged: { readonly file: FileToWrite; readonly temporary: string }[] = [];
-  const placed: FileToWrite[] = [];
+  const staged = files.map((file, index): Staged => {
+    const beside = join(dirname(file.path), `.${basename(file.path)}.${process.pid}-${index}`);
+    return { file, temporary: `${beside}.tmp`, backup: `${beside}.old`, placed: 'no' };
+  });
   let current = files[0]?.path ?? '';
   try {
-    for (const file of files) {
-      current = file.path;
-      const temporary = join(
-        dirname(file.path),
-        `.${basename(file.path)}.${process.pid}-${staged.length}.tmp`,
-      );
-      staged.push({ file, temporary });
-      await writeSynced(temporary, file);
-    }
     for (const { file, temporary } of staged) {
       current = file.path;
-      await place(temporary, file);
-      placed.push(file);
+      await writeSynced(temporary, file);
+    }
+    for (const one of staged) {
+      current = one.file.path;
+      await place(one);
     }
   } catch (cause) {
-    // What was new is taken away again; a file that was replaced with consent stays replaced, whole.
-    await removeAll(placed.filter((file) => file.overwrite === false).map((file) => file.path));
+    for (const one of staged) await undo(one);
     throw writeError(current, cause);
   } finally {
-    await removeAll(staged.map(({ temporary }) => temporary));
+    await removeAll(staged.flatMap(({ temporary, backup }) => [temporary, backup]));
   }
 }
 
@@ -56,10 +60,36 @@ async function writeSynced(temporary: string, file: FileToWrite): Promise<void> 
   }
 }
 
-async function place(temporary: string, file: FileToWrite): Promise<void> {
-  if (file.overwrite !== false) await rename(temporary, file.path);
-  // A link fails where a file appeared meanwhile; a rename would replace it.
-  else await link(temporary, file.path);
+async function place(one: Staged): Promise<void> {
+  const { file, temporary, backup } = one;
+  if (file.overwrite === false) {
+    await linkOrRename(temporary, file.path);
+    one.placed = 'new';
+    return;
+  }
+  // The old file keeps a second name until everything is in place; a file system without links goes without.
+  const kept = await link(file.path, backup).then(
+    () => true,
+    () => false,
+  );
+  await rename(temporary, file.path);
+  one.placed = kept ? 'replaced' : 'no';
+}
+
+/** A link fails where a file appeared meanwhile, which a rename would replace. Some file systems have no links. */
+async function linkOrRename(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+  }
+}
+
+async function undo({ file, backup, placed }: Staged): Promise<void> {
+  if (placed === 'new') await removeAll([file.path]);
+  if (placed === 'replaced') await rename(backup, file.path).catch(() => {});
 }
 
 async function removeAll(paths: readonly string[]): Promise<void> {

@@ -1,25 +1,83 @@
 /** The flags of registries and images as options of flows. */
 import { BoltsealError } from '../core/errors.ts';
 import type { ImageOptions } from '../flows/image.ts';
-import type { RegistryOptions } from '../registry/open.ts';
+import { parseReference } from '../formats/reference.ts';
+import { createRegistryClient } from '../registry/client.ts';
+import type { Credential, CredentialSource } from '../registry/credentials/credential.ts';
 import type { CommandContext, Flags } from './command.ts';
 import type { FlagId } from './flags.ts';
 import { quoted } from './values.ts';
 
-/** What every flow that looks at an image is told. */
-export function imageOptions({ flags, signal }: CommandContext): ImageOptions {
-  return { registry: registryOptions(flags), signatureRepository: flags.get('signature-repository'), signal };
+/** What every flow that looks at an image is told. `images` are the references that credentials of flags are for. */
+export async function imageOptions(
+  context: CommandContext,
+  images: readonly string[] = context.args,
+): Promise<ImageOptions> {
+  const { flags, signal } = context;
+  const runtime = await context.runtime();
+  return {
+    registry: createRegistryClient(runtime, {
+      credentials: credentialSource(flags, images),
+      allowHttp: flags.get('allow-http-registry'),
+      preferTls: usesTls(flags),
+      trustedRealms: flags.get('registry-auth-realm'),
+    }),
+    signatureRepository: flags.get('signature-repository'),
+    signal,
+  };
 }
 
-/** Credentials and permissions. TLS settings are the runtime’s. */
-export function registryOptions(flags: Flags): RegistryOptions {
-  return {
-    username: flags.get('registry-username'),
-    password: flags.get('registry-password'),
-    token: flags.get('registry-token'),
-    authRealms: flags.get('registry-auth-realm'),
-    allowHttp: flags.get('allow-http-registry'),
-  };
+/** Whether a flag says that registries on this machine speak TLS too. */
+function usesTls(flags: Flags): boolean {
+  const files = ['registry-cacert', 'registry-client-cert', 'registry-server-name'] as const;
+  return flags.get('allow-insecure-registry') || files.some((id) => flags.get(id) !== undefined);
+}
+
+/**
+ * Credentials of flags for the registry of the images, and for no other host: not for that of `--signature-repository`,
+ * nor for a second registry among the images, which is an error because it cannot be told which is meant.
+ */
+function credentialSource(flags: Flags, images: readonly string[]): CredentialSource {
+  const given = givenCredential(flags);
+  const stored: CredentialSource = async () => undefined;
+  if (given === undefined) return stored;
+  const registries = new Set<string>();
+  for (const image of images) {
+    const reference = parseReference(image);
+    if (reference.kind === 'registry') registries.add(reference.registry);
+  }
+  if (registries.size > 1) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'credentials are given by flags, and the images are in several registries',
+      {
+        hint: 'Use `boltseal login` for each registry, or one command for each.',
+      },
+    );
+  }
+  return async (registry, repository, options) =>
+    registries.has(registry) ? given : stored(registry, repository, options);
+}
+
+function givenCredential(flags: Flags): Credential | undefined {
+  const username = flags.get('registry-username');
+  const password = flags.get('registry-password');
+  const token = flags.get('registry-token');
+  if (token !== undefined && (username !== undefined || password !== undefined)) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'give --registry-token, or --registry-username and --registry-password, not both',
+    );
+  }
+  if (token !== undefined) return { kind: 'registry-token', token, origin: '--registry-token' };
+  if (username === undefined && password === undefined) return undefined;
+  if (username === undefined || password === undefined) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      '--registry-username and --registry-password are only of use together',
+    );
+  }
+  return { kind: 'basic', username, password, origin: '--registry-username' };
 }
 
 /**

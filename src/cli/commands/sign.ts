@@ -34,7 +34,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   // The key is derived while the registry is asked. When it fails first, the images are not to blame.
   signer.catch(() => undefined);
   const options = {
-    ...imageOptions(context),
+    ...(await imageOptions(context)),
     signer,
     annotations,
     format,
@@ -116,7 +116,7 @@ async function readConfig(path: string): Promise<Uint8Array> {
 async function showPlan(context: CommandContext, format: Format): Promise<undefined> {
   const { args, flags, output, signal } = context;
   const runtime = await context.runtime();
-  const options = { ...imageOptions(context), recursive: flags.get('recursive'), signal };
+  const options = { ...(await imageOptions(context)), recursive: flags.get('recursive'), signal };
   const planned: { reference: string; signs: string[]; signatures: string }[] = [];
   for (const reference of args) {
     const image = await openImage(reference, options, runtime);

@@ -7,7 +7,7 @@ import { errorDocument } from '../report-error.ts';
 /** Lists what is attached to an image. */
 export async function run(context: CommandContext): Promise<number | undefined> {
   const { args, output } = context;
-  const tree = await treeImage(args[0] ?? '', imageOptions(context), await context.runtime());
+  const tree = await treeImage(args[0] ?? '', await imageOptions(context), await context.runtime());
   const { reference, digest, attachments, failures } = tree;
   if (output.json) {
     output.document('boltseal.tree/1', {

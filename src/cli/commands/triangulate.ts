@@ -9,7 +9,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   const reference = await triangulateImage(
     args[0] ?? '',
     type,
-    imageOptions(context),
+    await imageOptions(context),
     await context.runtime(),
   );
   if (output.json) output.document('boltseal.triangulate/1', { type, reference });

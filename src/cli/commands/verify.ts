@@ -29,7 +29,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   keys.catch(() => undefined);
   const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
   const options = {
-    ...imageOptions(context),
+    ...(await imageOptions(context)),
     keys,
     annotations,
     checkClaims: flags.get('check-claims'),
