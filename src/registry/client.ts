@@ -70,16 +70,12 @@ export function openRepository(
  * The descriptor of what `reference` names in `repository`; undefined when it is not there. Of an image layout named
  * without tag and digest it is the only image.
  */
-export async function resolveReference(
+export function resolveReference(
   repository: Repository,
   reference: Reference,
   options?: CallOptions,
 ): Promise<Descriptor | undefined> {
-  const target = referenceTarget(reference);
-  if (target !== undefined) return repository.resolve(target, options);
-  return repository.soleImage === undefined
-    ? repository.resolve('latest', options)
-    : repository.soleImage(options);
+  return repository.resolve(referenceTarget(reference), options);
 }
 
 function transportFor(

@@ -1,7 +1,4 @@
-/**
- * Finding signatures: referrers and the `.sig` tag at once, then everything they list, each object fetched once, in
- * parallel. Nothing is decoded or judged here, and no failure is dropped: each is reported where it happened.
- */
+/** Finding what may be a signature of an image: every place at once, each object once, each failure reported. */
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -9,195 +6,238 @@ import { bundleMediaTypePrefix } from '../formats/bundle.ts';
 import { isSignatureLayer, signatureTag } from '../formats/cosign-layer.ts';
 import { type Descriptor, type Manifest, mediaTypes, parseManifest } from '../formats/oci.ts';
 import { bundleLayer, referrersTag } from '../formats/referrer-manifest.ts';
-import type { CallOptions, Repository } from './repository.ts';
+import type { CallOptions, ReferrersList, Repository } from './repository.ts';
 
-/** One place signatures were looked for, and what came of it. */
+/** Where signatures are looked for. */
+export type SignaturePlace = 'referrers-api' | 'fallback-tag' | 'signature-tag';
+
+/** What one place had. */
 export interface PlaceReport {
-  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag' | 'file';
-  /** The place, for people: `ghcr.io/acme/app:sha256-….sig`. */
+  readonly place: SignaturePlace | 'file';
+  /** For people: what was asked. */
   readonly where: string;
-  /** How many things it lists; 0 when it is not there. */
+  /** Candidates found, unreadable ones included. */
   readonly found: number;
-  /** Listed things that are no signatures, such as SBOMs of other tools: their artifact types. */
-  readonly others?: readonly string[];
-  /** Why it could not be read, or not wholly. */
+  /** Entries that are something else than signatures, by artifact type or layer media type. */
+  readonly others?: readonly Descriptor[];
+  /** Why the place could not be read, or not to its end. Candidates found before still count. */
   readonly error?: BoltsealError;
 }
 
+/** Something that may be a signature: its bytes, verified against their digest and not decoded; or why it is unreadable. */
+export type DiscoveredCandidate = CandidateOrigin &
+  (
+    | { readonly content: Uint8Array; readonly layer: Descriptor; readonly error?: undefined }
+    | { readonly error: BoltsealError; readonly layer?: Descriptor; readonly content?: undefined }
+  );
+
 interface CandidateOrigin {
   readonly format: 'bundle' | 'cosign';
-  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag';
+  readonly place: SignaturePlace;
   /** The manifest that carries it. */
   readonly manifest: Digest;
 }
 
-/** Something that may be a signature: its bytes, or why they could not be had. */
-export type DiscoveredCandidate = CandidateOrigin &
-  (
-    | { readonly layer: Descriptor; readonly content: Uint8Array; readonly error?: undefined }
-    | { readonly layer?: Descriptor; readonly error: BoltsealError }
-  );
-
 /** What {@link discoverSignatures} found. */
-export interface Discovery {
+export interface DiscoveredSignatures {
   readonly places: readonly PlaceReport[];
   readonly candidates: readonly DiscoveredCandidate[];
 }
 
 /** Options of {@link discoverSignatures}. */
 export interface DiscoverOptions extends CallOptions {
-  /** Contents that need not be fetched, by digest. */
-  readonly known?: ReadonlyMap<Digest, Uint8Array>;
-}
-
-/** Everything that may be a signature of `subject` in `repository`. Never throws: failures are part of the result. */
-export async function discoverSignatures(
-  repository: Repository,
-  subject: Digest,
-  options: DiscoverOptions = {},
-): Promise<Discovery> {
-  const [referrers, tag] = await Promise.all([
-    fromReferrers(repository, subject, options),
-    fromSignatureTag(repository, subject, options),
-  ]);
-  return {
-    places: [referrers.place, tag.place],
-    candidates: [...referrers.candidates, ...tag.candidates],
-  };
+  /** Content the caller has already, by its digest: it is not fetched. */
+  readonly known?: ReadonlyMap<Digest, Uint8Array> | undefined;
+  /** Before the `.sig` tag: cosign's `--attachment-tag-prefix`. */
+  readonly tagPrefix?: string | undefined;
 }
 
 interface Found {
-  readonly place: PlaceReport;
+  readonly report: PlaceReport;
   readonly candidates: readonly DiscoveredCandidate[];
 }
 
-async function fromReferrers(
+/** Candidates fetched at once per image; the registry client bounds requests over all images. */
+const parallel = 16;
+
+/**
+ * Every signature candidate of the image `digest`: bundles among its referrers, and the layers of its `.sig` manifest,
+ * in the order of the lists. Throws only when `options.signal` is aborted; everything else is in the result.
+ */
+export async function discoverSignatures(
+  repository: Repository,
+  digest: Digest,
+  options: DiscoverOptions = {},
+): Promise<DiscoveredSignatures> {
+  const fetched = createFetcher(repository, options);
+  const found = await Promise.all([
+    discoverBundles(repository, digest, fetched, options),
+    discoverLayers(repository, digest, fetched, options),
+  ]);
+  options.signal?.throwIfAborted();
+  return {
+    places: found.map(({ report }) => report),
+    candidates: found.flatMap(({ candidates }) => candidates),
+  };
+}
+
+type Fetcher = (layer: Descriptor, maxBytes: number) => Promise<Uint8Array>;
+
+/** Fetches each blob once, also when several candidates point to it. */
+function createFetcher(repository: Repository, options: DiscoverOptions): Fetcher {
+  const underway = new Map<string, Promise<Uint8Array>>();
+  return (layer, maxBytes) => {
+    const known = options.known?.get(layer.digest);
+    if (known !== undefined && known.length === layer.size) return Promise.resolve(known);
+    const key = `${layer.digest} ${layer.size}`;
+    const fetch = underway.get(key) ?? repository.getBlob(layer, { signal: options.signal, maxBytes });
+    underway.set(key, fetch);
+    return fetch;
+  };
+}
+
+async function discoverBundles(
   repository: Repository,
   subject: Digest,
+  fetched: Fetcher,
   options: DiscoverOptions,
 ): Promise<Found> {
-  const where = `${repository.name}, referrers of ${subject}`;
+  const api = `the referrers of ${subject} in ${repository.name}`;
+  let list: ReferrersList;
   try {
-    const list = await repository.referrers(subject, options);
-    const place = list.source === 'api' ? 'referrers-api' : 'fallback-tag';
-    const others: string[] = [];
-    const fetched = await Promise.all(
-      list.descriptors.map((listed) =>
-        mayBeBundle(listed)
-          ? bundleCandidate(repository, listed, place, options, others)
-          : void others.push(listed.artifactType ?? listed.mediaType),
-      ),
-    );
-    return {
-      place: {
-        place,
-        where: place === 'fallback-tag' ? `${repository.name}:${referrersTag(subject)}` : where,
-        found: list.descriptors.length,
-        ...(others.length > 0 ? { others } : {}),
-        ...(list.problem ? { error: list.problem } : {}),
-      },
-      candidates: fetched.filter((candidate) => candidate !== undefined),
-    };
+    list = await repository.referrers(subject, { signal: options.signal });
   } catch (error) {
-    const problem = wrapError(error, 'ERR_INTERNAL', `listing the ${where} failed`);
-    return { place: { place: 'referrers-api', where, found: 0, error: problem }, candidates: [] };
+    const failure = wrapError(error, 'ERR_INTERNAL', `${api} could not be listed`);
+    return {
+      report: { place: 'referrers-api', where: api, found: 0, others: [], error: failure },
+      candidates: [],
+    };
   }
+  const place: SignaturePlace = list.source === 'api' ? 'referrers-api' : 'fallback-tag';
+  const others: Descriptor[] = list.descriptors.filter((entry) => !mayBeBundle(entry));
+  const entries = list.descriptors.filter(mayBeBundle);
+  const results = await mapParallel(entries, (entry) =>
+    readBundle(repository, entry, place, fetched, options),
+  );
+  const candidates = results.flatMap(({ candidate }) => (candidate === undefined ? [] : [candidate]));
+  others.push(...results.flatMap(({ other }) => (other === undefined ? [] : [other])));
+  const name = place === 'referrers-api' ? api : `${repository.name}:${referrersTag(subject)}`;
+  const error = list.problem === undefined ? {} : { error: list.problem };
+  return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
 }
 
 /**
- * Whether a listed referrer is worth fetching. Its artifact type is whatever its writer made of it: cosign's fallback
- * entries carry that of the empty config, or none.
+ * Whether an entry is worth a look. Only an artifact type that clearly says something else rules it out: cosign writes
+ * `application/vnd.oci.empty.v1+json` or nothing into fallback entries.
  */
-function mayBeBundle({ mediaType, artifactType = '' }: Descriptor): boolean {
-  if (mediaType !== mediaTypes.manifest) return false;
-  return (
-    artifactType === '' || artifactType === mediaTypes.empty || artifactType.startsWith(bundleMediaTypePrefix)
-  );
+function mayBeBundle(entry: Descriptor): boolean {
+  const type = entry.artifactType ?? '';
+  const isManifest = entry.mediaType === mediaTypes.manifest || entry.mediaType === mediaTypes.dockerManifest;
+  return isManifest && (type === '' || type === mediaTypes.empty || type.startsWith(bundleMediaTypePrefix));
 }
 
-async function bundleCandidate(
+interface BundleResult {
+  readonly candidate?: DiscoveredCandidate;
+  readonly other?: Descriptor;
+}
+
+async function readBundle(
   repository: Repository,
-  listed: Descriptor,
-  place: 'referrers-api' | 'fallback-tag',
+  entry: Descriptor,
+  place: SignaturePlace,
+  fetched: Fetcher,
   options: DiscoverOptions,
-  others: string[],
-): Promise<DiscoveredCandidate | undefined> {
-  const origin = { format: 'bundle', place, manifest: listed.digest } as const;
+): Promise<BundleResult> {
+  const origin: CandidateOrigin = { format: 'bundle', place, manifest: entry.digest };
   let layer: Descriptor | undefined;
   try {
-    const manifest = await readManifest(repository, listed.digest, options);
+    const manifest = await readCarrier(repository, entry, options);
     layer = bundleLayer(manifest);
-    if (!layer) {
-      others.push(manifest.artifactType ?? manifest.config.mediaType);
-      return undefined;
-    }
-    return { ...origin, layer, content: await readContent(repository, layer, limits.bundleBytes, options) };
-  } catch (error) {
-    const problem = wrapError(error, 'ERR_INTERNAL', `reading the signature ${listed.digest} failed`);
-    return { ...origin, ...(layer ? { layer } : {}), error: problem };
+    if (layer === undefined) return { other: { ...entry, ...typeOf(manifest) } };
+    return { candidate: { ...origin, layer, content: await fetched(layer, limits.bundleBytes) } };
+  } catch (cause) {
+    const error = wrapError(cause, 'ERR_INTERNAL', `the referrer ${entry.digest} could not be read`);
+    return { candidate: { ...origin, ...(layer === undefined ? {} : { layer }), error } };
   }
 }
 
-async function fromSignatureTag(
+async function readCarrier(
+  repository: Repository,
+  entry: Descriptor,
+  options: DiscoverOptions,
+): Promise<Manifest> {
+  const stored = await repository.getManifest(entry.digest, { signal: options.signal });
+  if (stored === undefined) {
+    throw new BoltsealError('ERR_REGISTRY_RESPONSE', `the referrer ${entry.digest} is listed and not there`, {
+      hint: 'It may have been deleted without its entry in the list.',
+    });
+  }
+  const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType, `the referrer ${entry.digest}`);
+  if (manifest.kind === 'manifest') return manifest;
+  throw new BoltsealError('ERR_MANIFEST_INVALID', `the referrer ${entry.digest} is an index`);
+}
+
+/** What a referrer without a telling entry turned out to be. */
+function typeOf(manifest: Manifest): { artifactType?: string } {
+  const type = manifest.artifactType ?? manifest.config.artifactType ?? manifest.layers[0]?.mediaType;
+  return type === undefined ? {} : { artifactType: type };
+}
+
+async function discoverLayers(
   repository: Repository,
   subject: Digest,
+  fetched: Fetcher,
   options: DiscoverOptions,
 ): Promise<Found> {
-  const tag = signatureTag(subject);
-  const where = `${repository.name}:${tag}`;
   const place = 'signature-tag';
+  const tag = signatureTag(subject, options.tagPrefix);
+  const name = `${repository.name}:${tag}`;
   try {
-    const stored = await repository.getManifest(tag, options);
-    if (!stored) return { place: { place, where, found: 0 }, candidates: [] };
-    const { digest, mediaType } = stored.descriptor;
-    const manifest = parseManifest(stored.bytes, mediaType, where);
-    const layers = manifest.kind === 'manifest' ? manifest.layers.filter(isSignatureLayer) : [];
-    const read = layers.slice(0, limits.signatureLayers);
-    const candidates = await Promise.all(
-      read.map(async (layer): Promise<DiscoveredCandidate> => {
-        const origin = { format: 'cosign', place, manifest: digest, layer } as const;
-        try {
-          return { ...origin, content: await readContent(repository, layer, limits.payloadBytes, options) };
-        } catch (error) {
-          return {
-            ...origin,
-            error: wrapError(error, 'ERR_INTERNAL', `reading the signature ${layer.digest} failed`),
-          };
-        }
-      }),
-    );
-    return { place: { place, where, found: layers.length, ...tooMany(layers, where) }, candidates };
-  } catch (error) {
-    const problem = wrapError(error, 'ERR_INTERNAL', `reading ${where} failed`);
-    return { place: { place, where, found: 0, error: problem }, candidates: [] };
+    const stored = await repository.getManifest(tag, { signal: options.signal });
+    if (stored === undefined) return { report: { place, where: name, found: 0, others: [] }, candidates: [] };
+    const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType, name);
+    if (manifest.kind !== 'manifest') throw new BoltsealError('ERR_MANIFEST_INVALID', `${name} is an index`);
+    const origin: CandidateOrigin = { format: 'cosign', place, manifest: stored.descriptor.digest };
+    const signatures = manifest.layers.filter(isSignatureLayer);
+    const others = manifest.layers.filter((layer) => !isSignatureLayer(layer));
+    const looked = signatures.slice(0, limits.signatureLayers);
+    const candidates = await mapParallel(looked, (layer) => readLayer(origin, layer, fetched));
+    const error = looked.length < signatures.length ? { error: tooManyLayers(name) } : {};
+    return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
+  } catch (cause) {
+    const error = wrapError(cause, 'ERR_INTERNAL', `${name} could not be read`);
+    return { report: { place, where: name, found: 0, others: [], error }, candidates: [] };
   }
 }
 
-function tooMany(layers: readonly Descriptor[], where: string): { readonly error?: BoltsealError } {
-  if (layers.length <= limits.signatureLayers) return {};
-  const message = `${where} has ${layers.length} signatures; only ${limits.signatureLayers} are looked at`;
-  return { error: new BoltsealError('ERR_LIMIT_EXCEEDED', message) };
+function tooManyLayers(name: string): BoltsealError {
+  const message = `${name} holds more than ${limits.signatureLayers} signatures; only the first ones are looked at`;
+  return new BoltsealError('ERR_LIMIT_EXCEEDED', message);
 }
 
-async function readManifest(repository: Repository, digest: Digest, options: CallOptions): Promise<Manifest> {
-  const stored = await repository.getManifest(digest, options);
-  if (!stored) {
-    throw new BoltsealError(
-      'ERR_REGISTRY_RESPONSE',
-      `${repository.name} lists the referrer ${digest} and does not have it`,
-    );
-  }
-  const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType, digest);
-  if (manifest.kind !== 'manifest')
-    throw new BoltsealError('ERR_MANIFEST_INVALID', `the referrer ${digest} is an index`);
-  return manifest;
-}
-
-async function readContent(
-  repository: Repository,
+async function readLayer(
+  origin: CandidateOrigin,
   layer: Descriptor,
-  maxBytes: number,
-  options: DiscoverOptions,
-): Promise<Uint8Array> {
-  return options.known?.get(layer.digest) ?? repository.getBlob(layer, { signal: options.signal, maxBytes });
+  fetched: Fetcher,
+): Promise<DiscoveredCandidate> {
+  try {
+    return { ...origin, layer, content: await fetched(layer, limits.payloadBytes) };
+  } catch (cause) {
+    const error = wrapError(cause, 'ERR_INTERNAL', `the signature payload ${layer.digest} could not be read`);
+    return { ...origin, layer, error };
+  }
+}
+
+/** `run` over `items`, {@link parallel} at once, results in order. */
+async function mapParallel<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < items.length; at = next++) {
+      const item = items[at] as T;
+      results[at] = await run(item);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, work));
+  return results;
 }

@@ -1,5 +1,12 @@
 /** The registry client: repositories in registries and image layouts, credentials, attaching and discovering. */
-
+export {
+  type AttachedReferrer,
+  type AttachedSignatureLayer,
+  attachReferrer,
+  attachSignatureLayer,
+  type ReferrerToAttach,
+  type SignatureLayerToAttach,
+} from './attach.ts';
 export {
   createRegistryClient,
   type OpenOptions,
@@ -9,12 +16,20 @@ export {
   resolveReference,
 } from './client.ts';
 export type { Credential, CredentialSource } from './credentials/credential.ts';
-export { type OpenLayoutOptions, openLayout } from './layout.ts';
-export { fallbackTag } from './referrers.ts';
+export {
+  type DiscoveredCandidate,
+  type DiscoveredSignatures,
+  type DiscoverOptions,
+  discoverSignatures,
+  type PlaceReport,
+  type SignaturePlace,
+} from './discover.ts';
+export { createLayout, openLayout } from './layout.ts';
 export type {
   CallOptions,
   PendingUpload,
   PutBlobOptions,
+  PutManifestOptions,
   PutManifestResult,
   ReferrersList,
   ReferrersSource,

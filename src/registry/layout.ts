@@ -36,12 +36,6 @@ import {
 } from './layout-files.ts';
 import type { PutManifestResult, ReferrersList, Repository, StoredManifest } from './repository.ts';
 
-/** How {@link openLayout} opens. */
-export interface OpenLayoutOptions {
-  /** Makes an empty layout when the folder is none. */
-  readonly create?: boolean;
-}
-
 /** The annotation by which `cosign save` tells image, signatures and attestations apart. */
 const kindAnnotation = 'kind';
 const signaturesKind = 'dev.cosignproject.cosign/sigs';
@@ -49,20 +43,19 @@ const signaturesKind = 'dev.cosignproject.cosign/sigs';
 const scannedBlobs = 10_000;
 const scannedBlobBytes = 262_144;
 
-/** The layout in the folder `path`. Throws `ERR_LAYOUT_INVALID` when it is none; nothing of its content is read yet. */
-export async function openLayout(
-  path: string,
-  runtime: Runtime,
-  options: OpenLayoutOptions = {},
-): Promise<Repository> {
+/** Makes an empty layout in the folder `path`, which may exist; an existing layout is left as it is. */
+export async function createLayout(path: string, runtime: Runtime): Promise<Repository> {
+  await createLayoutFolder({ root: path, runtime });
+  return openLayout(path, runtime);
+}
+
+/** The layout in the folder `path`. Nothing is read yet; every call throws `ERR_LAYOUT_INVALID` when it is none. */
+export function openLayout(path: string, runtime: Runtime): Repository {
   const folder: LayoutFolder = { root: path, runtime };
-  if (options.create === true) await createLayoutFolder(folder);
-  await readIndexFile(folder);
   const name = `oci:${path}`;
   return {
     name,
     dockerReference: name,
-    soleImage: () => soleImage(folder),
     resolve: (target) => resolve(folder, target),
     getManifest: (target) => getManifest(folder, target),
     putManifest: (bytes, mediaType, call) => putManifest(folder, bytes, mediaType, call?.tag),
@@ -133,7 +126,8 @@ async function isImage(folder: LayoutFolder, entry: Entry): Promise<boolean> {
   return manifest !== undefined && manifest.subject === undefined;
 }
 
-async function resolve(folder: LayoutFolder, target: string): Promise<Descriptor | undefined> {
+async function resolve(folder: LayoutFolder, target: string | undefined): Promise<Descriptor | undefined> {
+  if (target === undefined) return soleImage(folder);
   const entries = await readEntries(folder);
   if (isDigest(target)) {
     const listed = entries.find(({ descriptor }) => descriptor.digest === target);
@@ -169,8 +163,11 @@ async function resolve(folder: LayoutFolder, target: string): Promise<Descriptor
   return saved.length === 1 && saved[0] !== undefined ? plain(saved[0].descriptor) : undefined;
 }
 
-async function getManifest(folder: LayoutFolder, target: string): Promise<StoredManifest | undefined> {
-  if (isDigest(target)) return getByDigest(folder, target);
+async function getManifest(
+  folder: LayoutFolder,
+  target: string | undefined,
+): Promise<StoredManifest | undefined> {
+  if (target !== undefined && isDigest(target)) return getByDigest(folder, target);
   const descriptor = await resolve(folder, target);
   return descriptor === undefined ? undefined : getByDigest(folder, descriptor.digest, descriptor.mediaType);
 }

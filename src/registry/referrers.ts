@@ -1,5 +1,5 @@
 /** The referrers of a manifest: the referrers API where it works, else the fallback tag. */
-import { type Digest, digestAlgorithm, digestHex } from '../core/digest.ts';
+import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
@@ -11,6 +11,7 @@ import {
   mediaTypes,
   parseManifest,
 } from '../formats/oci.ts';
+import { referrersTag } from '../formats/referrer-manifest.ts';
 import type { RepositoryContext } from './blobs.ts';
 import { nextPage } from './link.ts';
 import type { CallOptions, ReferrersList, StoredManifest } from './repository.ts';
@@ -29,14 +30,6 @@ export interface ReferrersPorts {
   /** Asks API and fallback tag at once while it is not known which one works: one hop less for one request more. */
   readonly speculative: boolean;
   readonly getManifest: (tag: string, options: CallOptions) => Promise<StoredManifest | undefined>;
-}
-
-/**
- * The tag of the fallback index of `subject`.
- * {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema}
- */
-export function fallbackTag(subject: Digest): string {
-  return `${digestAlgorithm(subject)}-${digestHex(subject)}`.slice(0, 128);
 }
 
 /** {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers} */
@@ -150,7 +143,7 @@ async function fromFallbackTag(
   subject: Digest,
   options: CallOptions,
 ): Promise<ReferrersList> {
-  const tag = fallbackTag(subject);
+  const tag = referrersTag(subject);
   const stored = await ports.getManifest(tag, options);
   if (stored === undefined) return { source: 'fallback-tag', descriptors: [] };
   return readFallbackIndex(stored, subject, `${context.name}:${tag}`);

@@ -7,7 +7,13 @@ import { bareMediaType, type Descriptor, manifestMediaTypes, parseManifest } fro
 import { isTag, type RegistryReference } from '../formats/reference.ts';
 import { blobOperations, type RepositoryContext } from './blobs.ts';
 import { listReferrers, listTags, type ReferrersSupport } from './referrers.ts';
-import type { CallOptions, PutManifestResult, Repository, StoredManifest } from './repository.ts';
+import type {
+  CallOptions,
+  PutManifestOptions,
+  PutManifestResult,
+  Repository,
+  StoredManifest,
+} from './repository.ts';
 import { announcedLength, discard, readBody, refusedResponse } from './response.ts';
 import type { RegistryResponse, Transport } from './transport.ts';
 
@@ -42,8 +48,8 @@ export function createRemoteRepository(options: RemoteRepositoryOptions): Reposi
   return {
     name,
     dockerReference: name,
-    resolve: (target, call) => resolve(context, target, call),
-    getManifest: (target, call) => getManifest(context, target, call),
+    resolve: (target = 'latest', call) => resolve(context, target, call),
+    getManifest: (target = 'latest', call) => getManifest(context, target, call),
     putManifest: async (bytes, mediaType, call) => {
       const result = await putManifest(context, bytes, mediaType, call);
       if (result.subjectIndexed && support.api === 'unknown') support.api = 'works';
@@ -157,14 +163,16 @@ function toStoredManifest(
   const mediaType = manifestMediaTypes.includes(announced)
     ? announced
     : parseManifest(bytes, undefined, what).mediaType;
-  return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+  const etag = response.headers.get('etag') ?? '';
+  const isStrong = /^"[\x21\x23-\x7e]+"$/.test(etag);
+  return { descriptor: { mediaType, digest, size: bytes.length }, bytes, ...(isStrong ? { etag } : {}) };
 }
 
 async function putManifest(
   context: RepositoryContext,
   bytes: Uint8Array,
   mediaType: string,
-  options: CallOptions & { readonly tag?: string } = {},
+  options: PutManifestOptions = {},
 ): Promise<PutManifestResult> {
   const digest = digestOf(bytes);
   const target = options.tag ?? digest;
@@ -175,11 +183,18 @@ async function putManifest(
     target: manifestPath(context, target),
     what,
     scope: context.scope,
-    headers: { 'content-type': mediaType },
+    headers: {
+      'content-type': mediaType,
+      ...(options.ifMatch === undefined ? {} : { 'if-match': options.ifMatch }),
+    },
     body: bytes,
     signal: options.signal,
   };
   return context.transport.send(request, async (response) => {
+    if (response.status === 412) {
+      await discard(response);
+      throw new BoltsealError('ERR_ATTACH_CONFLICT', `${what}: another writer was faster`);
+    }
     if (![200, 201, 202, 204].includes(response.status)) throw await refusedResponse(response, what);
     await discard(response);
     checkStoredDigest(response, digest, what);

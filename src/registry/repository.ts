@@ -10,6 +10,8 @@ import type { Descriptor } from '../formats/oci.ts';
 export interface StoredManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /** The strong entity tag it came with, for {@link PutManifestOptions.ifMatch}. */
+  readonly etag?: string;
 }
 
 /** What a registry said to the upload of a manifest. */
@@ -55,6 +57,17 @@ export interface PendingUpload {
   cancel(): Promise<void>;
 }
 
+/** Options of {@link Repository.putManifest}. */
+export interface PutManifestOptions extends CallOptions {
+  /** Stores it under this tag too. */
+  readonly tag?: string;
+  /**
+   * Stores it only while the tag still has this entity tag; else `ERR_ATTACH_CONFLICT`. Most registries do not look at
+   * it, so that success proves nothing (RFC 9110 section 13.1.1).
+   */
+  readonly ifMatch?: string;
+}
+
 /** One repository. Not found is `undefined` where the result says so; every other failure throws. */
 export interface Repository {
   /** For people and payloads: `ghcr.io/acme/app`, or `oci:path`. Without tag or digest. */
@@ -63,20 +76,14 @@ export interface Repository {
   readonly dockerReference: string;
 
   /**
-   * Of an image layout: its image, when it has exactly one; `ERR_REFERENCE_INVALID` naming the tags when it has more.
-   * Registries do not have it: there, a reference without tag means `latest`.
+   * The descriptor behind a tag or digest (a HEAD request, or a GET where HEAD says too little). Without a reference:
+   * `latest`, and of an image layout its only image (`ERR_REFERENCE_INVALID` naming the tags when it has several).
    */
-  soleImage?(options?: CallOptions): Promise<Descriptor | undefined>;
-  /** The descriptor behind a tag or digest (a HEAD request, or a GET where HEAD says too little). */
-  resolve(reference: string, options?: CallOptions): Promise<Descriptor | undefined>;
-  /** The manifest behind a tag or digest; by digest it is verified. */
-  getManifest(reference: string, options?: CallOptions): Promise<StoredManifest | undefined>;
+  resolve(reference: string | undefined, options?: CallOptions): Promise<Descriptor | undefined>;
+  /** The manifest behind a tag or digest, or without a reference as {@link resolve}; by digest it is verified. */
+  getManifest(reference: string | undefined, options?: CallOptions): Promise<StoredManifest | undefined>;
   /** Stores a manifest by its digest, and under `tag` when one is given. */
-  putManifest(
-    bytes: Uint8Array,
-    mediaType: string,
-    options?: CallOptions & { readonly tag?: string },
-  ): Promise<PutManifestResult>;
+  putManifest(bytes: Uint8Array, mediaType: string, options?: PutManifestOptions): Promise<PutManifestResult>;
   /** Deletes a manifest by digest, or a tag. False when it was not there; `ERR_REGISTRY_UNSUPPORTED` when not allowed. */
   deleteManifest(reference: string, options?: CallOptions): Promise<boolean>;
 
