@@ -4,7 +4,7 @@ import { utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { isEncryptedKeyLabel } from '../formats/encrypted-key.ts';
 import type { PemBlock } from '../formats/pem.ts';
-import { keyTypeOf, publicKeyOf, readKeyBlock } from '../formats/public-key.ts';
+import { publicKeyOf, readKeyBlock } from '../formats/public-key.ts';
 import { encryptKeyPair, type KeyPairFiles } from './generate.ts';
 
 const derTypes: Readonly<Record<string, 'pkcs1' | 'sec1' | 'pkcs8'>> = {
@@ -34,14 +34,14 @@ export async function importKeyPair(
   if (type === undefined || encrypted) throw cannotImport(block, what);
   let key: KeyObject;
   try {
-    key = createPrivateKey({ key: Buffer.from(block.der), format: 'der', type });
+    const { buffer, byteOffset, byteLength } = block.der;
+    key = createPrivateKey({ key: Buffer.from(buffer, byteOffset, byteLength), format: 'der', type });
   } catch {
     // The cause is left out: nothing of a private key may travel on.
     throw new BoltsealError('ERR_KEY_INVALID', `${what} is labelled ${block.label}, and its content is none`);
   } finally {
     block.der.fill(0);
   }
-  keyTypeOf(key, what);
   checkHalves(key, what);
   return await encryptKeyPair(key, password, what);
 }

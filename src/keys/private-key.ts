@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { BoltsealError } from '../core/errors.ts';
 import { decodeEncryptedKey, decryptKey, isEncryptedKeyLabel } from '../formats/encrypted-key.ts';
-import { keyTypeOf, readKeyBlock } from '../formats/public-key.ts';
+import { readKeyBlock } from '../formats/public-key.ts';
 import { localSigner } from './local-signer.ts';
 import type { PasswordSource, Signer } from './signer.ts';
 
@@ -31,16 +31,13 @@ export async function openPrivateKey(
 }
 
 function importPkcs8(der: Uint8Array, what: string): KeyObject {
-  let key: KeyObject;
   try {
     const view = Buffer.from(der.buffer, der.byteOffset, der.byteLength);
-    key = createPrivateKey({ key: view, format: 'der', type: 'pkcs8' });
+    return createPrivateKey({ key: view, format: 'der', type: 'pkcs8' });
   } catch {
     // The cause is left out: nothing of a decrypted key may travel on.
     throw new BoltsealError('ERR_KEY_INVALID', `${what} was decrypted, and its content is not a PKCS#8 key`);
   }
-  keyTypeOf(key, what);
-  return key;
 }
 
 function wrongLabel(label: string, what: string): BoltsealError {
