@@ -5,7 +5,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { BoltsealError } from '../core/errors.ts';
 import type { HttpRequest, HttpResponse, HttpService } from '../core/http.ts';
 
@@ -39,8 +39,8 @@ export interface Listener {
 
 const headerTime = 15_000;
 const headerBytes = 65_536;
-/** What is read of a request body that the handler left unread, so that its answer still reaches the client. */
-const drainBytes = 33_554_432;
+/** What is read of a request body that the handler left unread. */
+const discardBytes = 33_554_432;
 const failureBody = '{"errors":[{"code":"UNKNOWN","message":"internal error"}]}';
 
 /**
@@ -56,13 +56,18 @@ export async function listen(
   const service = typeof target === 'function' ? standardService(target) : target;
   const host = options.host ?? '127.0.0.1';
   const scheme = options.tls === undefined ? 'http' : 'https';
-  const state = { closing: false };
+  const connections: Connections = { open: new Set(), busy: new Set(), closing: false };
   const server = await createFor(options, (incoming, outgoing) => {
-    void serve(service, scheme, incoming, outgoing, state);
+    connections.busy.add(incoming.socket);
+    outgoing.once('close', () => connections.busy.delete(incoming.socket));
+    void serve(service, scheme, incoming, outgoing, connections);
   });
   server.timeout = options.socketTime ?? 120_000;
   server.keepAliveTimeout = options.keepAliveTime ?? 60_000;
-  // A broken request line is answered by Node itself; without a listener the answer is the same.
+  server.on(scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => {
+    connections.open.add(socket);
+    socket.once('close', () => connections.open.delete(socket));
+  });
   const port = await bind(server, host, options.port ?? 0);
   const name = host.includes(':') ? `[${host}]` : host;
   let closed: Promise<void> | undefined;
@@ -70,11 +75,18 @@ export async function listen(
     url: `${scheme}://${name}:${port}`,
     port,
     close() {
-      state.closing = true;
-      closed ??= closeServer(server, options.closeTime ?? 5_000);
+      closed ??= closeServer(server, connections, options.closeTime ?? 5_000);
       return closed;
     },
   };
+}
+
+/** The connections of a server, and whether it is being closed. */
+interface Connections {
+  readonly open: Set<Socket>;
+  /** Those with a request under way. */
+  readonly busy: Set<Socket>;
+  closing: boolean;
 }
 
 async function createFor(
@@ -118,14 +130,19 @@ function bind(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-function closeServer(server: Server, closeTime: number): Promise<void> {
+function closeServer(server: Server, connections: Connections, closeTime: number): Promise<void> {
+  connections.closing = true;
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), closeTime);
+    const cut = setTimeout(() => {
+      for (const socket of connections.open) socket.destroy();
+      server.closeAllConnections();
+    }, closeTime);
     server.close(() => {
       clearTimeout(cut);
       resolve();
     });
-    server.closeIdleConnections();
+    // Node itself leaves those alone that have not sent a request yet.
+    for (const socket of connections.open) if (!connections.busy.has(socket)) socket.destroy();
   });
 }
 
@@ -134,7 +151,7 @@ async function serve(
   scheme: string,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  state: { readonly closing: boolean },
+  connections: Connections,
 ): Promise<void> {
   const request = toRequest(scheme, incoming, outgoing);
   let response: HttpResponse;
@@ -148,7 +165,7 @@ async function serve(
     };
   }
   try {
-    await send(response, incoming, outgoing, state.closing);
+    await send(response, incoming, outgoing, connections.closing);
   } catch {
     // Headers are on their way, so that breaking the connection is all that can still be said.
     outgoing.destroy();
@@ -218,40 +235,49 @@ async function send(
   for (const [name, value] of Object.entries(response.headers)) {
     headers[name] = typeof value === 'string' ? value : [...value];
   }
-  if (!incoming.complete) limitDrain(incoming);
   if (closing) headers['connection'] = 'close';
   outgoing.strictContentLength = true;
   if (incoming.method === 'HEAD' || body === null) {
     if (incoming.method !== 'HEAD' && status !== 204 && status !== 304) headers['content-length'] ??= '0';
     outgoing.writeHead(status, headers);
-    outgoing.end();
-    if (incoming.method === 'HEAD') await cancel(body);
-    return;
-  }
-  if (body instanceof Uint8Array) {
+    await cancel(body);
+  } else if (body instanceof Uint8Array) {
     headers['content-length'] ??= String(body.length);
     outgoing.writeHead(status, headers);
-    outgoing.end(body);
-    return;
+    if (incoming.complete) {
+      outgoing.end(body);
+      return;
+    }
+    outgoing.write(body);
+  } else {
+    outgoing.writeHead(status, headers);
+    for await (const chunk of body) {
+      // Leaving the loop ends the source, too.
+      if (outgoing.destroyed) return;
+      if (!outgoing.write(chunk)) await drained(outgoing);
+    }
   }
-  outgoing.writeHead(status, headers);
-  for await (const chunk of body) {
-    // Leaving the loop ends the source, too.
-    if (outgoing.destroyed) return;
-    if (!outgoing.write(chunk)) await drained(outgoing);
-  }
+  if (!incoming.complete) await discardBody(incoming, outgoing);
   outgoing.end();
 }
 
-/** Reads and drops what is left of a request body, so that the answer gets through; after the limit it hangs up. */
-function limitDrain(incoming: IncomingMessage): void {
+/**
+ * Reads and drops what is left of a request body, because a connection that is closed on unread bytes may lose the
+ * answer. The client has that already; after the limit the connection ends.
+ */
+function discardBody(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  outgoing.flushHeaders();
   let bytes = 0;
-  incoming.on('error', () => {});
-  incoming.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > drainBytes) incoming.socket.destroy();
+  return new Promise((resolve) => {
+    incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > discardBytes) incoming.socket.destroy();
+    });
+    // An error comes before the close, and says nothing new.
+    incoming.on('error', () => {});
+    incoming.once('end', resolve).once('close', resolve);
+    incoming.resume();
   });
-  incoming.resume();
 }
 
 async function cancel(body: HttpResponse['body']): Promise<void> {
