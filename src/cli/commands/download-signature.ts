@@ -27,7 +27,7 @@ export async function run(context: CommandContext): Promise<undefined> {
       format,
       place,
       manifest,
-      content: 'content' in rest ? base64(rest.content) : '',
+      content: base64(rest.content ?? new Uint8Array()),
       annotations: rest.layer?.annotations ?? {},
     }));
     return void output.document('boltseal.download-signature/1', {

@@ -19,8 +19,10 @@ export function explain(outcome: VerifyOutcome, style: Style): string {
     lines.push('  signatures were not looked for');
   } else {
     lines.push('  looked at');
-    for (const { place, where, found, error } of report.places) {
-      const result = error === undefined ? `${found} found` : style.red(`${error.message} (${error.code})`);
+    for (const { place, where, found, others = [], error } of report.places) {
+      const beside = others.length === 0 ? '' : `, and ${others.length} that are no signatures`;
+      const result =
+        error === undefined ? `${found} found${beside}` : style.red(`${error.message} (${error.code})`);
       lines.push(`    ${place}  ${where}: ${result}`);
     }
     for (const evidence of report.accepted) lines.push(...acceptedLines(evidence, style));
