@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+// `npm ci` builds; a checkout that was never installed has nothing to look at.
+const skip = existsSync(join(root, 'dist')) ? false : 'dist is not built';
+
+test('every export has a source, and its built files are where the map says', { skip }, () => {
+  for (const [name, target] of Object.entries<string | { types: string; default: string }>(
+    packageJson.exports,
+  )) {
+    if (typeof target === 'string') continue;
+    const source = target.default.replace('./dist/lib/', 'src/').replace(/\.js$/, '.ts');
+    assert.ok(existsSync(join(root, source)), `${name}: ${source}`);
+    assert.ok(existsSync(join(root, target.default)), `${name}: ${target.default}`);
+    assert.ok(existsSync(join(root, target.types)), `${name}: ${target.types}`);
+  }
+});
+
+test('the program is small and can be run', { skip }, () => {
+  const program = join(root, packageJson.bin.boltseal);
+  assert.ok(statSync(program).size < 10_000, 'the entry is parsed by every run');
+  assert.ok(readFileSync(program, 'utf8').startsWith('#!/usr/bin/env node\n'));
+  if (process.platform !== 'win32') assert.equal(statSync(program).mode & 0o111, 0o111);
+});
+
+test('the built command line takes no namespace of http', { skip }, () => {
+  // Copying the getters of node:http loads undici: 40 ms.
+  const chunk = readFileSync(join(root, packageJson.bin.boltseal), 'utf8');
+  assert.ok(!chunk.includes('node:http'));
+});
+
+test('the package is in order', { skip }, async () => {
+  const { messages } = await publint({ pkgDir: root, level: 'warning', strict: true });
+  assert.deepEqual(messages, []);
+});
