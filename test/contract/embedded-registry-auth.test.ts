@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRegistry, memoryStorage, type RegistryAuth } from '../../src/server/index.ts';
+import { memoryStorage, type RegistryAuth } from '../../src/server/index.ts';
+import { createEmbeddedRegistry } from '../support/embedded-registry.ts';
 import { call, digestOf, emptyManifest, manifestType } from '../support/embedded-registry-requests.ts';
 
 const account = { username: 'robot', password: 'p:ss wörd' };
@@ -11,7 +12,7 @@ const bearer = (token: string): { authorization: string } => ({ authorization: `
 const good = basic(account.username, account.password);
 
 test('basic: every request needs the account', async () => {
-  const registry = createRegistry({ storage: memoryStorage(), auth: { kind: 'basic', ...account } });
+  const registry = createEmbeddedRegistry({ auth: { kind: 'basic', ...account } });
   for (const path of ['/v2/', '/v2/_catalog', '/v2/app/tags/list']) {
     const reply = await call(registry, 'GET', path);
     assert.equal(reply.status, 401, path);
@@ -34,10 +35,10 @@ test('basic: every request needs the account', async () => {
 
 function openBearer(options: Partial<Extract<RegistryAuth, { kind: 'bearer' }>> = {}) {
   const clock = { time: 1_000 };
-  const registry = createRegistry({
+  const registry = createEmbeddedRegistry({
     storage: memoryStorage(),
     auth: { kind: 'bearer', ...account, ...options },
-    now: () => new Date(clock.time),
+    runtime: { monotonic: () => clock.time },
   });
   const token = async (scope: string, headers: Record<string, string> = good): Promise<string> =>
     (await call(registry, 'GET', `/token?service=boltseal-registry&scope=${scope}`, { headers })).json.token;

@@ -5,8 +5,12 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listen } from '../../src/node/http-server.ts';
-import { createRegistry, folderStorage, memoryStorage } from '../../src/server/index.ts';
-import { startEmbeddedRegistry, useEmbeddedRegistry } from '../support/embedded-registry.ts';
+import { folderStorage, memoryStorage } from '../../src/server/index.ts';
+import {
+  createEmbeddedRegistry,
+  startEmbeddedRegistry,
+  useEmbeddedRegistry,
+} from '../support/embedded-registry.ts';
 import {
   call,
   digestOf,
@@ -27,7 +31,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 
 async function openFolder(t: Releases, options = {}) {
   const folder = await temporaryDirectory(t);
-  const registry = createRegistry({ storage: folderStorage(join(folder, 'registry')), ...options });
+  const registry = createEmbeddedRegistry({ storage: folderStorage(join(folder, 'registry')), ...options });
   t.after(() => registry.close());
   return { folder, registry };
 }
@@ -124,7 +128,7 @@ test('names that other registries take are taken', async (t) => {
 });
 
 test('malformed manifests', async () => {
-  const registry = createRegistry({ storage: memoryStorage() });
+  const registry = createEmbeddedRegistry();
   await pushBlob(registry, 'app', '{}');
   const good = emptyManifest();
   const cases: Record<string, string> = {
@@ -167,7 +171,7 @@ test('malformed manifests', async () => {
 });
 
 test('a registry that takes everything', async () => {
-  const registry = createRegistry({ storage: memoryStorage(), validateManifests: false });
+  const registry = createEmbeddedRegistry({ validateManifests: false });
   const put = (body: string) =>
     call(registry, 'PUT', '/v2/app/manifests/bad', { body, headers: { 'content-type': manifestType } });
   for (const body of ['{', '', JSON.stringify(emptyManifest())]) {
@@ -196,7 +200,7 @@ test('manifests beyond 4 MiB, announced or not', async (t) => {
 
 test('blobs, sessions and memory have limits', async () => {
   const limits = { blobBytes: 1_000, sessions: 2 };
-  const registry = createRegistry({ storage: memoryStorage({ maxBytes: 1_500 }), limits });
+  const registry = createEmbeddedRegistry({ storage: memoryStorage({ maxBytes: 1_500 }), limits });
   const push = (size: number, headers = {}) => {
     const body = Buffer.alloc(size, size);
     return call(registry, 'POST', `/v2/app/blobs/uploads/?digest=${digestOf(body)}`, { body, headers });
@@ -223,7 +227,7 @@ test('blobs, sessions and memory have limits', async () => {
 test('uploads that rest too long are given up, with their files', async (t) => {
   let time = 0;
   const { folder, registry } = await openFolder(t, {
-    now: () => new Date(time),
+    runtime: { monotonic: () => time },
     limits: { sessionIdleTime: 1_000 },
   });
   const begin = async () =>
@@ -245,7 +249,7 @@ test('uploads that rest too long are given up, with their files', async (t) => {
 });
 
 test('one upload is used by one request at a time', async () => {
-  const registry = createRegistry({ storage: memoryStorage() });
+  const registry = createEmbeddedRegistry();
   const location = (await call(registry, 'POST', '/v2/app/blobs/uploads/')).headers['location'] ?? '';
   let go = (): void => {};
   const gate = new Promise<void>((resolve) => {
@@ -318,7 +322,7 @@ test('a client that hangs up in the middle of a blob leaves nothing behind', asy
 });
 
 test('10,000 referrers, page by page, each once and in order', async () => {
-  const registry = createRegistry({ storage: memoryStorage() });
+  const registry = createEmbeddedRegistry();
   await pushBlob(registry, 'app', '{}');
   const subject = { mediaType: manifestType, digest: missing, size: 7 };
   const expected: string[] = [];
@@ -356,7 +360,7 @@ test('10,000 referrers, page by page, each once and in order', async () => {
 });
 
 test('a page of referrers stays below 4 MiB', async () => {
-  const registry = createRegistry({ storage: memoryStorage() });
+  const registry = createEmbeddedRegistry();
   await pushBlob(registry, 'app', '{}');
   const subject = { mediaType: manifestType, digest: missing, size: 7 };
   for (let index = 0; index < 5; index++) {
@@ -372,14 +376,14 @@ test('a page of referrers stays below 4 MiB', async () => {
 test('a failing storage is a 500 without details, and the log knows', async () => {
   const events: string[] = [];
   const storage = memoryStorage();
-  const registry = createRegistry({
+  const registry = createEmbeddedRegistry({
     storage: {
       ...storage,
       read: async () => {
         throw new Error('the disk /secret/place is gone');
       },
     },
-    log: ({ message }) => events.push(message),
+    runtime: { log: ({ message }) => events.push(message) },
   });
   const { digest } = await pushBlob(registry, 'app', 'x');
   const reply = await call(registry, 'GET', `/v2/app/blobs/${digest}`);

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createRegistry, folderStorage, memoryStorage, type RegistryServer } from '../../src/server/index.ts';
+import { folderStorage, memoryStorage, type RegistryServer } from '../../src/server/index.ts';
+import { createEmbeddedRegistry } from '../support/embedded-registry.ts';
 import {
   call,
   digestOf,
@@ -26,7 +27,7 @@ const missing = digestOf('missing');
 
 for (const [kind, storage] of Object.entries(storages)) {
   const open = async (t: Releases, options = {}): Promise<RegistryServer> => {
-    const registry = createRegistry({ storage: await storage(t), ...options });
+    const registry = createEmbeddedRegistry({ storage: await storage(t), ...options });
     t.after(() => registry.close());
     return registry;
   };
@@ -448,7 +449,7 @@ for (const [kind, storage] of Object.entries(storages)) {
 
 test('folder: what was there is there again after a restart, in the same order', async (t) => {
   const folder = await temporaryDirectory(t);
-  const before = createRegistry({ storage: folderStorage(folder) });
+  const before = createEmbeddedRegistry({ storage: folderStorage(folder) });
   await pushBlob(before, 'acme/app', '{}');
   const { digest } = await pushManifest(before, 'acme/app', emptyManifest(), { reference: 'V1' });
   await pushManifest(before, 'acme/app', emptyManifest({ annotations: { other: '' } }), { reference: 'v1' });
@@ -464,7 +465,7 @@ test('folder: what was there is there again after a restart, in the same order',
   const expected = await ask(before);
   await before.close();
 
-  const after = createRegistry({ storage: folderStorage(folder) });
+  const after = createEmbeddedRegistry({ storage: folderStorage(folder) });
   t.after(() => after.close());
   assert.deepEqual(await ask(after), expected);
   assert.deepEqual((await call(after, 'GET', '/v2/_catalog')).json, { repositories: ['acme/app'] });
@@ -476,7 +477,7 @@ test('folder: what was there is there again after a restart, in the same order',
 });
 
 test('fetch answers standard requests', async (t) => {
-  const registry = createRegistry({ storage: memoryStorage() });
+  const registry = createEmbeddedRegistry();
   t.after(() => registry.close());
   const content = randomBytes(2_500_000);
   const digest = digestOf(content);

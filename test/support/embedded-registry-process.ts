@@ -10,6 +10,7 @@ import { fstatSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { listen } from '../../src/node/http-server.ts';
+import { createRuntime } from '../../src/node/runtime.ts';
 import { createRegistry, folderStorage, memoryStorage, type RegistryAuth } from '../../src/server/index.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
 
@@ -52,11 +53,13 @@ async function serve(): Promise<void> {
       port: { type: 'string', default: '0' },
     },
   });
-  const registry = createRegistry({
+  const log = ({ message }: { readonly message: string }): void => {
+    process.stderr.write(`${message}\n`);
+  };
+  const registry = createRegistry(createRuntime({ log }), {
     storage: values.folder === undefined ? memoryStorage() : folderStorage(values.folder),
     referrers: !values['no-referrers'],
     auth: account(values.auth),
-    log: ({ message }) => process.stderr.write(`${message}\n`),
   });
   const listener = await listen(registry, { port: Number(values.port), closeTime: 300 });
   let isEnding = false;

@@ -1,8 +1,10 @@
 import { listen } from '../../src/node/http-server.ts';
+import { createRuntime } from '../../src/node/runtime.ts';
 import {
   createRegistry,
   memoryStorage,
   type RegistryOptions,
+  type RegistryRuntime,
   type RegistryServer,
 } from '../../src/server/index.ts';
 import type { Releases } from './temporary.ts';
@@ -18,11 +20,23 @@ export interface EmbeddedRegistry {
   stop(): Promise<void>;
 }
 
-/** Starts the embedded registry with empty memory storage unless told otherwise. */
+/** What an embedded registry is started with; empty memory storage unless told. */
+export interface EmbeddedRegistryOptions extends Partial<RegistryOptions> {
+  /** Another clock, other randomness, a log. */
+  readonly runtime?: Partial<RegistryRuntime>;
+}
+
+/** The registry without a socket. */
+export function createEmbeddedRegistry(options: EmbeddedRegistryOptions = {}): RegistryServer {
+  const { runtime, ...rest } = options;
+  return createRegistry({ ...createRuntime(), ...runtime }, { storage: memoryStorage(), ...rest });
+}
+
+/** Starts the registry on loopback. */
 export async function startEmbeddedRegistry(
-  options: Partial<RegistryOptions> = {},
+  options: EmbeddedRegistryOptions = {},
 ): Promise<EmbeddedRegistry> {
-  const registry = createRegistry({ storage: memoryStorage(), ...options });
+  const registry = createEmbeddedRegistry(options);
   const listener = await listen(registry);
   return {
     host: `127.0.0.1:${listener.port}`,
@@ -38,7 +52,7 @@ export async function startEmbeddedRegistry(
 /** The same, ended when the test is over. */
 export async function useEmbeddedRegistry(
   releases: Releases,
-  options: Partial<RegistryOptions> = {},
+  options: EmbeddedRegistryOptions = {},
 ): Promise<EmbeddedRegistry> {
   const started = await startEmbeddedRegistry(options);
   releases.after(() => started.stop());

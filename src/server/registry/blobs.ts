@@ -1,7 +1,8 @@
 import { type Digest, type DigestAlgorithm, digestAlgorithm, isDigest } from '../../core/digest.ts';
 import type { HttpRequest, HttpResponse } from '../../core/http.ts';
+import { announcedLength } from './bounds.ts';
 import { parseChunkRange, parseRange } from './byte-range.ts';
-import { announcedLength, type Context, requireDelete } from './context.ts';
+import { type Context, requireDelete } from './context.ts';
 import { emptyResponse, Refusal } from './refusal.ts';
 import { isRepositoryName } from './routes.ts';
 import type { UploadSession } from './uploads.ts';

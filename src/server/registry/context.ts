@@ -1,35 +1,8 @@
-import type { HttpRequest } from '../../core/http.ts';
-import { limits } from '../../core/limits.ts';
+import type { RegistryLimits } from './bounds.ts';
 import type { Contents } from './contents.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryStorage } from './storage.ts';
 import type { Uploads } from './uploads.ts';
-
-/** Bounds of a registry. Sizes are bytes, times milliseconds. */
-export interface RegistryLimits {
-  /** A manifest or index; 4 MiB, which the specification asks for. */
-  readonly manifestBytes: number;
-  /** A blob; 16 GiB. */
-  readonly blobBytes: number;
-  /** Uploads under way at once; 1,000. */
-  readonly sessions: number;
-  /** How long an upload may rest between two requests; 15 minutes. */
-  readonly sessionIdleTime: number;
-  /** Entries of one page of a listing; 1,000 referrers or 10,000 tags or repositories at most. */
-  readonly pageEntries: number;
-  /** Tags set by one push; 32. */
-  readonly tagsPerPush: number;
-}
-
-/** The bounds unless told otherwise. */
-export const registryLimits: RegistryLimits = {
-  manifestBytes: limits.manifestBytes,
-  blobBytes: 17_179_869_184,
-  sessions: 1_000,
-  sessionIdleTime: 900_000,
-  pageEntries: 10_000,
-  tagsPerPush: 32,
-};
 
 /** What every end point works with. */
 export interface Context {
@@ -45,12 +18,4 @@ export interface Context {
 /** Refuses deletion where it is switched off. */
 export function requireDelete(context: Context): void {
   if (!context.allowDelete) throw new Refusal('UNSUPPORTED', 'this registry does not delete');
-}
-
-/** The length a request announces; undefined when it announces none. Throws a {@link Refusal} when it is no number. */
-export function announcedLength(request: HttpRequest): number | undefined {
-  const header = request.headers.get('content-length');
-  if (header === null) return undefined;
-  if (!/^\d{1,15}$/.test(header)) throw new Refusal('SIZE_INVALID', 'Content-Length is not a number');
-  return Number(header);
 }

@@ -1,8 +1,9 @@
 import { type Digest, digestAlgorithm, digestOf } from '../../core/digest.ts';
 import { concatBytes } from '../../core/encoding.ts';
 import type { HttpRequest, HttpResponse } from '../../core/http.ts';
+import { announcedLength } from './bounds.ts';
 import type { ManifestRecord, RepositoryContents } from './contents.ts';
-import { announcedLength, type Context, requireDelete } from './context.ts';
+import { type Context, requireDelete } from './context.ts';
 import { type CheckedManifest, checkManifest, describeManifest, mediaTypeOf } from './manifest-check.ts';
 import { emptyResponse, Refusal } from './refusal.ts';
 import { isTag, type ManifestReference } from './routes.ts';

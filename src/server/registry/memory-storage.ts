@@ -16,7 +16,7 @@ interface Content {
 /**
  * A storage that lives as long as the process: for tests and demonstrations.
  *
- *     const registry = createRegistry({ storage: memoryStorage() });
+ *     const registry = createRegistry(createRuntime(), { storage: memoryStorage() });
  */
 export function memoryStorage(options: MemoryStorageOptions = {}): RegistryStorage {
   const maxBytes = options.maxBytes ?? 1_073_741_824;

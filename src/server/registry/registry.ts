@@ -1,17 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { isBoltsealError } from '../../core/errors.ts';
 import type { HttpRequest, HttpResponse, HttpService } from '../../core/http.ts';
-import type { LogEvent } from '../../core/runtime.ts';
+import type { Runtime } from '../../core/runtime.ts';
 import { type Access, createGate, type RegistryAuth } from './access.ts';
 import { answerBlob, answerUpload, beginUpload } from './blobs.ts';
+import { type RegistryLimits, registryLimits } from './bounds.ts';
 import { openContents } from './contents.ts';
-import { type Context, type RegistryLimits, registryLimits } from './context.ts';
+import type { Context } from './context.ts';
 import { listReferrers, listRepositories, listTags } from './listings.ts';
 import { deleteManifest, pullManifest, pushManifest } from './manifests.ts';
 import { emptyResponse, jsonResponse, Refusal, refusalResponse } from './refusal.ts';
 import { parseRoute, parseTarget, type Route } from './routes.ts';
 import type { RegistryStorage } from './storage.ts';
 import { openUploads } from './uploads.ts';
+
+/**
+ * What a registry needs of its host: a clock for what expires, random bytes for session ids and token keys, and a log
+ * that is told of failures that are not the client's (`registry.failure`).
+ */
+export type RegistryRuntime = Pick<Runtime, 'monotonic' | 'random' | 'log'>;
 
 /** What a registry is made of. */
 export interface RegistryOptions {
@@ -32,12 +38,6 @@ export interface RegistryOptions {
    */
   readonly validateManifests?: boolean;
   readonly limits?: Partial<RegistryLimits>;
-  /** The clock, for what expires; the machine's unless told. */
-  readonly now?: () => Date;
-  /** `length` unpredictable bytes; the machine's unless told. */
-  readonly random?: (length: number) => Uint8Array;
-  /** Told of failures that are not the client's (`registry.failure`). */
-  readonly log?: (event: LogEvent) => void;
 }
 
 /** A registry. */
@@ -57,9 +57,9 @@ export interface RegistryServer extends HttpService {
  * function from request to response. With no socket at all in a test, or on a port:
  *
  *     import { createRegistry, memoryStorage } from 'boltseal/server';
- *     import { listen } from 'boltseal/node';
+ *     import { createRuntime, listen } from 'boltseal/node';
  *
- *     const registry = createRegistry({ storage: memoryStorage() });
+ *     const registry = createRegistry(createRuntime(), { storage: memoryStorage() });
  *     const server = await listen(registry);
  *     console.log(server.url); // http://127.0.0.1:41234
  *     await server.close();
@@ -68,12 +68,11 @@ export interface RegistryServer extends HttpService {
  * Blobs are streamed, digests are verified before anything becomes visible, and requests may come in parallel.
  * {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md}
  */
-export function createRegistry(options: RegistryOptions): RegistryServer {
+export function createRegistry(runtime: RegistryRuntime, options: RegistryOptions): RegistryServer {
   const { storage } = options;
   const limits = { ...registryLimits, ...options.limits };
-  const clock = options.now ?? (() => new Date());
-  const now = (): number => clock().getTime();
-  const random = options.random ?? randomBytes;
+  const now = (): number => runtime.monotonic();
+  const random = (length: number): Uint8Array => runtime.random(length);
   const uploads = openUploads({ storage, limits, now, random });
   const gate = createGate(options.auth, now, random);
   const context: Context = {
@@ -93,7 +92,7 @@ export function createRegistry(options: RegistryOptions): RegistryServer {
     return await answerRoute(context, request, route, query, gate.admit(request, route));
   };
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
-    const response = await dispatch(request).catch((error) => failure(error, request, options.log));
+    const response = await dispatch(request).catch((error) => failure(error, request, runtime));
     const headers = { 'docker-distribution-api-version': 'registry/2.0', ...response.headers };
     // Headers describe the body a GET would have had.
     return { ...response, headers, body: request.method === 'HEAD' ? null : response.body };
@@ -167,7 +166,7 @@ function requireMethod(method: string, route: Route): void {
   });
 }
 
-function failure(error: unknown, request: HttpRequest, log: RegistryOptions['log']): HttpResponse {
+function failure(error: unknown, request: HttpRequest, runtime: RegistryRuntime): HttpResponse {
   if (error instanceof Refusal) return refusalResponse(error);
   // Nobody is there to read it; what came in so far was given up where it came in.
   if (request.signal.aborted) return emptyResponse(400);
@@ -175,7 +174,7 @@ function failure(error: unknown, request: HttpRequest, log: RegistryOptions['log
     return refusalResponse(new Refusal('SIZE_INVALID', error.message, { status: 413 }));
   }
   const reason = error instanceof Error ? error.message : String(error);
-  log?.({ level: 'warn', event: 'registry.failure', message: `${request.method} failed: ${reason}` });
+  runtime.log({ level: 'warn', event: 'registry.failure', message: `${request.method} failed: ${reason}` });
   return refusalResponse(new Refusal('UNKNOWN', 'the registry failed'));
 }
 

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../core/digest.ts';
 import { hex } from '../../core/encoding.ts';
 import type { HttpRequest } from '../../core/http.ts';
-import { announcedLength, type RegistryLimits } from './context.ts';
+import { announcedLength, type RegistryLimits } from './bounds.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryStorage, StagedContent } from './storage.ts';
 
