@@ -7,6 +7,7 @@ import { get as getSecurely } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { HttpRequest, HttpResponse } from '../core/http.ts';
 import { type Listener, type ListenOptions, listen } from './http-server.ts';
@@ -203,6 +204,27 @@ test('a client that goes away aborts the signal', async (t) => {
   await hasArrived;
   client.destroy();
   await isAborted;
+});
+
+test('an answer for a client that has gone is ended unread', async (t) => {
+  const body = new Readable({ read() {} });
+  const ended = once(body, 'close');
+  let arrived = (): void => {};
+  const hasArrived = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const { port } = await start(t, async (received) => {
+    const isGone = once(received.signal, 'abort');
+    arrived();
+    await isGone;
+    return { status: 200, headers: {}, body };
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await hasArrived;
+  socket.destroy();
+  await ended;
+  assert.ok(body.destroyed);
 });
 
 test('the path arrives as it was sent, the host only when it is one', async (t) => {

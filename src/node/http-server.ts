@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { BoltsealError } from '../core/errors.ts';
 import type { HttpRequest, HttpResponse, HttpService } from '../core/http.ts';
 
@@ -280,9 +281,12 @@ function discardBody(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   });
 }
 
+/** Ends a body that nobody will read. One that was not begun is not ended by its iterator. */
 async function cancel(body: HttpResponse['body']): Promise<void> {
   if (body === null || body instanceof Uint8Array) return;
-  await body[Symbol.asyncIterator]().return?.();
+  if (body instanceof Readable) body.destroy();
+  else if ('cancel' in body && typeof body.cancel === 'function') await body.cancel();
+  else await body[Symbol.asyncIterator]().return?.();
 }
 
 function drained(outgoing: ServerResponse): Promise<void> {

@@ -88,6 +88,18 @@ test('bearer: a token does what its scope says, until it expires', async () => {
   assert.match(expired.headers['www-authenticate'] ?? '', /error="invalid_token"/);
 });
 
+test('bearer: the catalog needs a scope of its own', async () => {
+  const { registry, token } = openBearer();
+  const push = bearer(await token('repository:app:pull,push'));
+  const upload = `/v2/app/blobs/uploads/?digest=${digestOf('{}')}`;
+  await call(registry, 'POST', upload, { headers: push, body: '{}' });
+  assert.equal((await call(registry, 'GET', '/v2/_catalog', { headers: push })).status, 401);
+  const headers = bearer(await token('registry:catalog:*'));
+  assert.deepEqual((await call(registry, 'GET', '/v2/_catalog', { headers })).json, {
+    repositories: ['app'],
+  });
+});
+
 test('bearer: a blob is mounted only from where the token may read', async () => {
   const { registry, token } = openBearer();
   const digest = digestOf('{}');

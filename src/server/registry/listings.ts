@@ -23,13 +23,9 @@ export async function listTags(
   return jsonResponse(200, { name, tags: page.entries }, next(`/v2/${name}/tags/list`, page));
 }
 
-/** The repositories in which `mayRead` sees something: docker-registry's extension, which tools look for. */
-export async function listRepositories(
-  context: Context,
-  query: URLSearchParams,
-  mayRead: (repository: string) => boolean,
-): Promise<HttpResponse> {
-  const names = (await context.contents.names()).filter(mayRead);
+/** The repositories: docker-registry's extension, which tools look for. */
+export async function listRepositories(context: Context, query: URLSearchParams): Promise<HttpResponse> {
+  const names = await context.contents.names();
   const page = pageOf(names, query, context.limits.pageEntries);
   return jsonResponse(200, { repositories: page.entries }, next('/v2/_catalog', page));
 }

@@ -125,7 +125,7 @@ async function answerRoute(
     case 'ping':
       return jsonResponse(200, {});
     case 'catalog':
-      return listRepositories(context, query, access.mayRead);
+      return listRepositories(context, query);
     case 'tags':
       return listTags(context, route.name, query);
     case 'referrers':
