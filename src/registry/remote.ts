@@ -1,10 +1,11 @@
 /** {@link Repository} for a repository in a registry. {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md} */
 import { type Digest, digestAlgorithm, digestOf, isDigest } from '../core/digest.ts';
-import { BoltsealError } from '../core/errors.ts';
+import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { bareMediaType, type Descriptor, manifestMediaTypes, parseManifest } from '../formats/oci.ts';
 import { isTag, type RegistryReference } from '../formats/reference.ts';
+import { backoff } from './backoff.ts';
 import { blobOperations, type RepositoryContext } from './blobs.ts';
 import { listReferrers, listTags, type ReferrersSupport } from './referrers.ts';
 import type {
@@ -51,7 +52,9 @@ export function createRemoteRepository(options: RemoteRepositoryOptions): Reposi
     resolve: (target = 'latest', call) => resolve(context, target, call),
     getManifest: (target = 'latest', call) => getManifest(context, target, call),
     putManifest: async (bytes, mediaType, call) => {
-      const result = await putManifest(context, bytes, mediaType, call);
+      const result = await putPatiently(runtime, call?.signal, () =>
+        putManifest(context, bytes, mediaType, call),
+      );
       if (result.subjectIndexed && support.api === 'unknown') support.api = 'works';
       return result;
     },
@@ -167,6 +170,35 @@ function toStoredManifest(
   const isStrong = /^"[\x21\x23-\x7e]+"$/.test(etag);
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes, ...(isStrong ? { etag } : {}) };
 }
+
+/** Tries of a manifest whose parts the registry says it does not have. */
+const putTries = 6;
+
+/**
+ * A registry may not see blobs that it has just taken: docker-registry rewrites the files that say so in place while
+ * several clients upload the same blob, and others answer before all of their nodes know. Then a manifest is refused
+ * although all its parts are there, and a moment later it is not.
+ */
+async function putPatiently<T>(
+  runtime: Runtime,
+  signal: AbortSignal | undefined,
+  put: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await put();
+    } catch (error) {
+      const problems = isBoltsealError(error, 'ERR_REGISTRY_RESPONSE')
+        ? error.details['problems']
+        : undefined;
+      const isMissing = Array.isArray(problems) && problems.some((code) => missingPart.test(code));
+      if (!isMissing || attempt + 1 >= putTries) throw error;
+      await runtime.sleep(backoff(runtime, attempt, null), signal);
+    }
+  }
+}
+
+const missingPart = /^(?:MANIFEST_BLOB_UNKNOWN|BLOB_UNKNOWN|MANIFEST_UNKNOWN|DIGEST_INVALID)$/;
 
 async function putManifest(
   context: RepositoryContext,

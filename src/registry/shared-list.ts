@@ -8,7 +8,9 @@
  * 2. Remember every entry that was ever seen. Whatever disappears is written again, ours or not.
  * 3. Read again after writing, and not at once: whoever read before we wrote will have written by then. That time is
  *    derived from how much slower than the fastest request our own writing was.
- * 4. Once anybody else is noticed, stay until the list was quiet for several times the longest writing of our own.
+ * 4. Once anybody else is noticed, stay until nothing disappeared for several times the longest writing of our own.
+ *    Whoever reads after our entry appeared keeps it; only those who read before can still take it away. Each writer
+ *    guards its own entry for that time, so nobody has to wait until all others are done.
  */
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -43,7 +45,7 @@ const pace = {
   longestSettling: 2_000,
   /** Waited at least when an entry is so recent that its writer may still be there. */
   settlingNearOthers: 150,
-  /** How long the list must stay as it is once others were noticed. */
+  /** How long nothing may disappear once others were noticed. */
   shortestQuiet: 600,
   longestQuiet: 6_000,
 } as const;
@@ -111,24 +113,21 @@ interface Watch {
 function createWatch(runtime: Runtime): Watch {
   let reads = 0;
   let version: string | undefined;
-  let hasWritten = false;
   let isContended = false;
   let isNearOthers = false;
-  let quietSince = runtime.monotonic();
-  let readAt = quietSince;
+  let wholeSince = runtime.monotonic();
+  let readAt = wholeSince;
   let fastest = Number.POSITIVE_INFINITY;
   let longestWriting = 0;
   let lag = 0;
-  let collisions = 0;
+  let writes = 0;
   return {
     read(state, began): void {
       readAt = runtime.monotonic();
       fastest = Math.min(fastest, readAt - began);
-      if (state.hasRecentEntry && !hasWritten) isNearOthers = true;
+      if (state.hasRecentEntry && writes === 0) isNearOthers = true;
       if (reads++ > 0 && state.version !== version) {
         isContended = true;
-        collisions++;
-        quietSince = readAt;
       }
       version = state.version;
     },
@@ -136,20 +135,20 @@ function createWatch(runtime: Runtime): Watch {
       const now = runtime.monotonic();
       fastest = Math.min(fastest, now - readAt);
       longestWriting = Math.max(longestWriting, now - began);
-      hasWritten = true;
       version = written;
-      quietSince = now;
+      wholeSince = now;
+      writes++;
     },
     conflicted(): void {
       isContended = true;
-      collisions++;
+      writes++;
     },
     lastRead: () => readAt,
     isSettled(): boolean {
-      if (!hasWritten && !isContended) return true;
+      if (writes === 0 && !isContended) return true;
       if (!isContended) return lag < 10;
       const quiet = Math.min(pace.longestQuiet, Math.max(pace.shortestQuiet, 10 * longestWriting));
-      return runtime.monotonic() - quietSince >= quiet;
+      return runtime.monotonic() - wholeSince >= quiet;
     },
     async pause(justWrote, signal): Promise<void> {
       const excess = Math.max(0, longestWriting - 2 * fastest);
@@ -161,7 +160,7 @@ function createWatch(runtime: Runtime): Watch {
       // Among many writers each waits a random time, longer with every collision, so that they come one by one.
       const crowd = jitter(
         runtime,
-        Math.min(pace.longestSettling, longestWriting * 2 ** Math.min(collisions, 6)),
+        Math.min(pace.longestSettling, longestWriting * 2 ** Math.min(writes, 6)),
       );
       const wait = isContended
         ? Math.max(pace.shortestSettling, justWrote ? alone + crowd : 100 + crowd)
