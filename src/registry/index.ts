@@ -17,6 +17,14 @@ export {
 } from './client.ts';
 export type { Credential, CredentialSource } from './credentials/credential.ts';
 export {
+  type CredentialsRuntime,
+  eraseCredential,
+  explainCredential,
+  type LoginCredential,
+  storeCredential,
+  storedCredentials,
+} from './credentials/stored.ts';
+export {
   type DiscoveredCandidate,
   type DiscoveredSignatures,
   type DiscoverOptions,
