@@ -120,8 +120,15 @@ async function trace(contender: Contender, door: Door | undefined): Promise<void
   console.error(`  ${contender}`);
   for (const { start, end = Number.NaN, status, method, path } of requests) {
     const times = `${(start - first).toFixed(1).padStart(7)} … ${(end - first).toFixed(1).padStart(7)} ms`;
-    console.error(`  ${times}  ${status}  ${method.padEnd(4)} ${path}`);
+    console.error(`  ${times}  ${status}  ${method.padEnd(4)} ${brief(path)}`);
   }
+}
+
+/** A path with digests and upload sessions cut short. */
+function brief(path: string): string {
+  return path
+    .replace(/\?.*/, '')
+    .replaceAll(/(sha256[:-][0-9a-f]{8})[0-9a-f]{56}|(uploads\/.{8}).*/g, '$1$2…');
 }
 
 function rowOf(scenario: Scenario, samples: Samples, door: Door | undefined, place: Place | undefined): Row {
