@@ -67,34 +67,38 @@ function checkDepth(text: string, what: string, maxDepth: number): void {
 
 /** `text` is known to be valid JSON here, so a flat scan finds every key of every object. */
 function checkDuplicateKeys(text: string, what: string): void {
-  const open: (Set<string> | undefined)[] = [];
-  let index = 0;
-  while (index < text.length) {
-    const character = text[index];
-    if (character === '{') open.push(new Set());
-    else if (character === '[') open.push(undefined);
-    else if (character === '}' || character === ']') open.pop();
-    else if (character === '"') {
-      const start = index;
-      index++;
-      while (text[index] !== '"') index += text[index] === '\\' ? 2 : 1;
-      const end = index + 1;
-      let next = end;
-      while (/\s/.test(text[next] ?? 'x')) next++;
-      if (text[next] === ':') {
-        const raw = text.slice(start, end);
-        const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
-        const keys = open.at(-1);
-        if (keys?.has(key))
-          throw new BoltsealError(
-            'ERR_JSON_INVALID',
-            `${what} has the key ${JSON.stringify(key.slice(0, 80))} twice`,
-          );
-        keys?.add(key);
-      }
+  // An object's first key alone needs no set: documents of millions of small objects stay cheap.
+  const open: (Set<string> | string | undefined)[] = [];
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x7b || code === 0x5b) open.push(undefined);
+    else if (code === 0x7d || code === 0x5d) open.pop();
+    else if (code === 0x22) {
+      const start = index++;
+      while (text.charCodeAt(index) !== 0x22) index += text.charCodeAt(index) === 0x5c ? 2 : 1;
+      if (!isKey(text, index + 1)) continue;
+      const raw = text.slice(start, index + 1);
+      const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+      open.push(withKey(open.pop(), key, what));
     }
-    index++;
   }
+}
+
+/** Whether the string that ends before `index` is a key: then a colon follows. */
+function isKey(text: string, index: number): boolean {
+  let next = index;
+  while (' \t\n\r'.includes(text[next] ?? '-')) next++;
+  return text[next] === ':';
+}
+
+function withKey(keys: Set<string> | string | undefined, key: string, what: string): Set<string> | string {
+  if (keys === undefined) return key;
+  const set = typeof keys === 'string' ? new Set([keys]) : keys;
+  if (set.has(key)) {
+    const name = JSON.stringify(key.slice(0, 80));
+    throw new BoltsealError('ERR_JSON_INVALID', `${what} has the key ${name} twice`);
+  }
+  return set.add(key);
 }
 
 /** Whether `value` is a JSON object (not null, not an array). */
