@@ -27,7 +27,10 @@ export function exitCodeOf(error: BoltsealError): number {
 export function printError(error: BoltsealError, io: CliIo, verbose: boolean): void {
   const style = styleFor(io.stderr, io.env);
   const lines = [`${style.red(style.bold('error:'))} ${error.message} ${style.dim(`(${error.code})`)}`];
-  for (const cause of causesOf(error)) lines.push(`  ${style.dim('caused by:')} ${cause.text}`);
+  for (const { code, text } of causesOf(error)) {
+    const shown = code === undefined || text.includes(code) ? text : `${text} ${style.dim(`(${code})`)}`;
+    lines.push(`  ${style.dim('caused by:')} ${shown}`);
+  }
   if (error.hint !== undefined) lines.push(`  ${style.bold('hint:')} ${error.hint}`);
   if (verbose) for (const one of chain(error)) if (one.stack !== undefined) lines.push(style.dim(one.stack));
   io.stderr.write(`${lines.join('\n')}\n`);
@@ -58,8 +61,7 @@ function causesOf(error: BoltsealError): readonly Cause[] {
     const code = 'code' in one && typeof one.code === 'string' ? one.code : undefined;
     const text = one.message === '' ? (code ?? one.name) : one.message;
     const known = causes.some((earlier) => earlier.text === text) || text === error.message;
-    if (!known)
-      causes.push({ code, text: code === undefined || text.includes(code) ? text : `${text} (${code})` });
+    if (!known) causes.push({ code, text });
   }
   return causes;
 }
