@@ -1,5 +1,6 @@
 /** The flags of registries and images as options of flows. */
 import { BoltsealError } from '../core/errors.ts';
+import type { Runtime } from '../core/runtime.ts';
 import type { ImageOptions } from '../flows/image.ts';
 import { parseReference } from '../formats/reference.ts';
 import { createRegistryClient } from '../registry/client.ts';
@@ -13,33 +14,45 @@ export async function imageOptions(
   context: CommandContext,
   images: readonly string[] = context.args,
 ): Promise<ImageOptions> {
-  const { flags, signal } = context;
+  const { command, flags, signal } = context;
   const runtime = await context.runtime();
+  const elsewhere = command.flags.includes('signature-repository');
   return {
     registry: createRegistryClient(runtime, {
-      credentials: credentialSource(flags, images),
-      allowHttp: flags.get('allow-http-registry'),
-      preferTls: usesTls(flags),
-      trustedRealms: flags.get('registry-auth-realm'),
+      ...registryPermissions(flags),
+      credentials: credentialSource(flags, images, runtime),
     }),
-    signatureRepository: flags.get('signature-repository'),
+    signatureRepository: elsewhere ? flags.get('signature-repository') : undefined,
     signal,
   };
 }
 
-/** Whether a flag says that registries on this machine speak TLS too. */
-function usesTls(flags: Flags): boolean {
+/** What a registry may be and where it may send us. */
+export function registryPermissions(flags: Flags): {
+  readonly allowHttp: boolean;
+  readonly preferTls: boolean;
+  readonly trustedRealms: readonly string[];
+} {
   const files = ['registry-cacert', 'registry-client-cert', 'registry-server-name'] as const;
-  return flags.get('allow-insecure-registry') || files.some((id) => flags.get(id) !== undefined);
+  return {
+    allowHttp: flags.get('allow-http-registry'),
+    // These flags say that registries on this machine speak TLS too.
+    preferTls: flags.get('allow-insecure-registry') || files.some((id) => flags.get(id) !== undefined),
+    trustedRealms: flags.get('registry-auth-realm'),
+  };
 }
 
 /**
  * Credentials of flags for the registry of the images, and for no other host: not for that of `--signature-repository`,
- * nor for a second registry among the images, which is an error because it cannot be told which is meant.
+ * nor for a second registry among the images, which is an error because it cannot be told which is meant. Every other
+ * registry gets what docker and podman have stored for it.
  */
-function credentialSource(flags: Flags, images: readonly string[]): CredentialSource {
+function credentialSource(flags: Flags, images: readonly string[], runtime: Runtime): CredentialSource {
   const given = givenCredential(flags);
-  const stored: CredentialSource = async () => undefined;
+  const stored: CredentialSource = async (...request) => {
+    const { storedCredentials } = await import('../registry/credentials/stored.ts');
+    return storedCredentials(runtime)(...request);
+  };
   if (given === undefined) return stored;
   const registries = new Set<string>();
   for (const image of images) {

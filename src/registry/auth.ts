@@ -218,7 +218,10 @@ function scopeKey(scope: Scope): string {
 
 function scopeTexts(scope: Scope): string[] {
   return [
-    `repository:${scope.repository}:${scope.push ? 'pull,push' : 'pull'}`,
+    // A login is about no repository.
+    ...(scope.repository === ''
+      ? []
+      : [`repository:${scope.repository}:${scope.push ? 'pull,push' : 'pull'}`]),
     ...(scope.alsoPull === undefined ? [] : [`repository:${scope.alsoPull}:pull`]),
   ];
 }

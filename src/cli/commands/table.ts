@@ -197,9 +197,10 @@ export const commands: readonly CommandSpec[] = [
     summary: 'store the credentials of a registry',
     description: [
       'Checks a user name and password with REGISTRY and stores them where docker does: in its credential helper when one ' +
-        'is configured, else in its config file. What is not given is asked for on the terminal.',
+        'is configured, else in its config file. What is not given is asked for on the terminal. Without REGISTRY, Docker Hub ' +
+        'is meant.',
     ],
-    args: { name: 'REGISTRY', min: 1, max: 1 },
+    args: { name: 'REGISTRY', min: 0, max: 1 },
     flags: [
       'username',
       'password',
@@ -224,8 +225,10 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'logout',
     summary: 'forget the credentials of a registry',
-    description: ['Removes what `login`, docker or podman stored for REGISTRY in docker’s configuration.'],
-    args: { name: 'REGISTRY', min: 1, max: 1 },
+    description: [
+      'Removes what `login`, docker or podman stored for REGISTRY in docker’s configuration; without REGISTRY, for Docker Hub.',
+    ],
+    args: { name: 'REGISTRY', min: 0, max: 1 },
     flags: ['output'],
     examples: [{ text: 'Forget a registry.', command: 'boltseal logout ghcr.io' }],
     load: () => import('./logout.ts'),
