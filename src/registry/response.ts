@@ -24,8 +24,9 @@ export async function readBody(response: FetchResponse, maxBytes: number, what: 
   if (announced !== undefined && announced !== size) {
     throw new BoltsealError('ERR_SIZE_MISMATCH', `${what} has ${size} bytes; ${announced} were announced`);
   }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(chunks));
+  const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  // A plain array: chunks of Node are Buffers, whose methods and JSON differ.
+  return new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength);
 }
 
 /** The `Content-Length` of a body that is sent as it is; undefined when there is none or the body is encoded. */
