@@ -11,10 +11,11 @@ import type { Credential, CredentialSource } from './credentials/credential.ts';
 import { acceptRealm, realmNeedsTrust } from './realm.ts';
 import { discard, readBody, readProblems } from './response.ts';
 
-/** What a request wants to do: pull from `repository`, push too, or also pull from another one (for a mount). */
+/** What a request wants to do: pull from `repository`, push, delete, or also pull from another one (for a mount). */
 export interface Scope {
   readonly repository: string;
   readonly push: boolean;
+  readonly remove?: boolean;
   readonly alsoPull?: string | undefined;
 }
 

@@ -252,7 +252,7 @@ async function deleteManifest(
     method: 'DELETE' as const,
     target: manifestPath(context, target),
     what,
-    scope: context.scope,
+    scope: { ...context.scope, push: true, remove: true },
     signal: options.signal,
   };
   return context.transport.send(request, async (response) => {
