@@ -70,6 +70,7 @@ export async function signImage(
   options: SignImageOptions,
   runtime: Runtime,
 ): Promise<readonly SignedManifest[]> {
+  begin(Promise.resolve(options.signer));
   const image = await openImage(reference, options, runtime, options.upload !== false);
   const manifests = await listManifests(image, options);
   return mapConcurrent(manifests, limits.concurrentImages, (descriptor) =>

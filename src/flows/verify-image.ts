@@ -14,10 +14,14 @@ import { verifyEntity } from '../verify/verify-entity.ts';
 import { type Candidates, findCandidates, readFailures } from './candidates.ts';
 import { mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
+import { begin } from './signature-formats.ts';
 
 /** Options of {@link verifyImage}. */
 export interface VerifyImageOptions extends ImageOptions {
-  /** The trusted public keys; a signature by any one of them is accepted. Must not be empty. */
+  /**
+   * The trusted public keys; a signature by any one of them is accepted. Must not be empty. A promise, such as that of
+   * `loadVerificationKeys`, is awaited while the registry is asked.
+   */
   readonly keys: readonly PublicKey[] | Promise<readonly PublicKey[]>;
   /** Annotations that must have been signed, with these values. */
   readonly annotations?: Annotations | undefined;
@@ -77,6 +81,7 @@ export async function verifyImage(
   options: VerifyImageOptions,
   runtime: Runtime,
 ): Promise<VerificationReport> {
+  begin(Promise.resolve(options.keys));
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
   const [keys, found] = await Promise.all([

@@ -1,6 +1,6 @@
 /** Public keys as SubjectPublicKeyInfo. {@link https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7} */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { base64, equalBytes } from '../core/encoding.ts';
+import { base64, equalBytes, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { encodePem, type PemBlock, parsePem } from './pem.ts';
@@ -85,11 +85,12 @@ export function publicKeyOf(key: KeyObject, what: string): PublicKey {
 }
 
 /**
- * The public key that `bytes` are: PEM `PUBLIC KEY` or `RSA PUBLIC KEY`, or SubjectPublicKeyInfo DER. One key, in its
- * one DER spelling. Throws `ERR_KEY_PRIVATE_GIVEN` for a private key, `ERR_KEY_UNSUPPORTED`, `ERR_KEY_EMPTY`, and
+ * The public key that `content` is: PEM `PUBLIC KEY` or `RSA PUBLIC KEY`, or SubjectPublicKeyInfo DER. One key, in its
+ * one DER spelling. `what` names it in errors. Throws `ERR_KEY_PRIVATE_GIVEN` for a private key, `ERR_KEY_UNSUPPORTED`, `ERR_KEY_EMPTY`, and
  * `ERR_KEY_INVALID` for everything that is no key.
  */
-export function parsePublicKey(bytes: Uint8Array, what: string): PublicKey {
+export function parsePublicKey(content: string | Uint8Array, what = 'the public key'): PublicKey {
+  const bytes = typeof content === 'string' ? utf8(content) : content;
   const block = readKeyBlock(bytes, what);
   const { label, der } = block ?? { label: 'PUBLIC KEY', der: bytes };
   if (label.endsWith('PRIVATE KEY')) {

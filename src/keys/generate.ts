@@ -3,6 +3,8 @@ import { generateKeyPair as generate, type KeyObject } from 'node:crypto';
 import { BoltsealError } from '../core/errors.ts';
 import { encodeEncryptedKey, encryptKey } from '../formats/encrypted-key.ts';
 import { type KeyType, type PublicKey, publicKeyOf } from '../formats/public-key.ts';
+import { passwordBytes } from './password.ts';
+import type { Password } from './signer.ts';
 
 /** A key pair ready to be written: text of `cosign.key` (to be kept at mode 0600) and of `cosign.pub`. */
 export interface KeyPairFiles {
@@ -12,8 +14,8 @@ export interface KeyPairFiles {
 }
 
 /** A new key pair of `type`, its private half encrypted with `password` (which may be empty, as with cosign). */
-export async function generateKeyPair(type: KeyType, password: Uint8Array): Promise<KeyPairFiles> {
-  return await encryptKeyPair(await newPrivateKey(type), password, `the new ${type} key`);
+export async function generateKeyPair(type: KeyType, password: Password): Promise<KeyPairFiles> {
+  return await encryptKeyPair(await newPrivateKey(type), passwordBytes(password), `the new ${type} key`);
 }
 
 /** The two files of a private key. Throws `ERR_KEY_UNSUPPORTED`. */

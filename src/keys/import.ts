@@ -6,6 +6,8 @@ import { isEncryptedKeyLabel } from '../formats/encrypted-key.ts';
 import type { PemBlock } from '../formats/pem.ts';
 import { publicKeyOf, readKeyBlock } from '../formats/public-key.ts';
 import { encryptKeyPair, type KeyPairFiles } from './generate.ts';
+import { passwordBytes } from './password.ts';
+import type { Password } from './signer.ts';
 
 const derTypes: Readonly<Record<string, 'pkcs1' | 'sec1' | 'pkcs8'>> = {
   'RSA PRIVATE KEY': 'pkcs1',
@@ -19,11 +21,11 @@ const derTypes: Readonly<Record<string, 'pkcs1' | 'sec1' | 'pkcs8'>> = {
  * `ERR_KEY_UNSUPPORTED`, `ERR_KEY_PUBLIC_GIVEN`, `ERR_KEY_EMPTY` and `ERR_KEY_INVALID`.
  */
 export async function importKeyPair(
-  bytes: Uint8Array,
-  password: Uint8Array,
-  what: string,
+  content: string | Uint8Array,
+  password: Password,
+  what = 'the key',
 ): Promise<KeyPairFiles> {
-  const block = readKeyBlock(bytes, what);
+  const block = readKeyBlock(typeof content === 'string' ? utf8(content) : content, what);
   if (block === undefined) {
     throw new BoltsealError('ERR_KEY_INVALID', `${what} is binary, and a PEM key is needed`, {
       hint: 'Convert it with: openssl pkey -inform DER -in FILE',
@@ -43,7 +45,7 @@ export async function importKeyPair(
     block.der.fill(0);
   }
   checkHalves(key, what);
-  return await encryptKeyPair(key, password, what);
+  return await encryptKeyPair(key, passwordBytes(password), what);
 }
 
 /** A key file can name a public half that is not its own; OpenSSL believes it. */

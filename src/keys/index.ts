@@ -7,4 +7,4 @@ export * from './password.ts';
 export * from './private-key.ts';
 export * from './provider.ts';
 export * from './reference.ts';
-export type { PasswordSource, Signer } from './signer.ts';
+export type { Password, PasswordSource, Signer } from './signer.ts';

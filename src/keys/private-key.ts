@@ -1,28 +1,30 @@
 /** Private key files: from bytes to a signer, with an error of its own for every way in which they are not that. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { decodeEncryptedKey, decryptKey, isEncryptedKeyLabel } from '../formats/encrypted-key.ts';
 import { readKeyBlock } from '../formats/public-key.ts';
 import { localSigner } from './local-signer.ts';
-import type { PasswordSource, Signer } from './signer.ts';
+import { passwordSource } from './password.ts';
+import type { Password, PasswordSource, Signer } from './signer.ts';
 
 /**
  * The signer of a key file in cosign's encrypted format. `password` is asked only once the file is known to be such a
- * key. Throws `ERR_KEY_EMPTY`, `ERR_KEY_INVALID`, `ERR_KEY_PUBLIC_GIVEN`, `ERR_KEY_NOT_ENCRYPTED`, `ERR_KEY_PARAMETERS`,
+ * key. `what` names the key in errors. Throws `ERR_KEY_EMPTY`, `ERR_KEY_INVALID`, `ERR_KEY_PUBLIC_GIVEN`, `ERR_KEY_NOT_ENCRYPTED`, `ERR_KEY_PARAMETERS`,
  * `ERR_KEY_UNSUPPORTED`, `ERR_PASSWORD_WRONG`, and what `password` throws.
  */
 export async function openPrivateKey(
-  bytes: Uint8Array,
-  password: PasswordSource,
-  what: string,
+  content: string | Uint8Array,
+  password: Password | PasswordSource,
+  what = 'the private key',
 ): Promise<Signer> {
-  const block = readKeyBlock(bytes, what);
+  const block = readKeyBlock(typeof content === 'string' ? utf8(content) : content, what);
   if (block === undefined) {
     throw new BoltsealError('ERR_KEY_INVALID', `${what} is binary, and an encrypted PEM key is needed`);
   }
   if (!isEncryptedKeyLabel(block.label)) throw wrongLabel(block.label, what);
   const encrypted = decodeEncryptedKey(block, what);
-  const pkcs8 = await decryptKey(encrypted, await password(), what);
+  const pkcs8 = await decryptKey(encrypted, await passwordSource(password)(), what);
   try {
     return localSigner(importPkcs8(pkcs8, what), what);
   } finally {

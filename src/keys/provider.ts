@@ -1,16 +1,29 @@
 /** The port of key providers: one for each scheme of a key reference. */
 import type { Runtime } from '../core/runtime.ts';
-import type { PasswordSource, PublicKey, Signer } from './signer.ts';
+import type { Password, PasswordSource, PublicKey, Signer } from './signer.ts';
 
-/** What loading a key may need from outside. */
+/** What the loading of a key is told. Only the runtime is needed. */
+export interface KeyOptions {
+  /** Its `env` holds the variables of `env://NAME` references, and the password when none is given. */
+  readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
+  /** The password of an encrypted key, or a function that is called only when the key is encrypted. */
+  readonly password?: Password | PasswordSource | undefined;
+  /** True when `password` would read standard input, so that the reference `-` cannot be used for an encrypted key. */
+  readonly passwordUsesStdin?: boolean | undefined;
+  /** Reads all of standard input, for the reference `-`; without it that reference is refused. */
+  readonly readStdin?: (() => Promise<Uint8Array>) | undefined;
+  /** Permits public keys over http and https. */
+  readonly allowRemoteKeys?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a provider may need from outside to load a key: {@link KeyOptions} with everything filled in. */
 export interface KeyContext {
   readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
   readonly password: PasswordSource;
-  /** True when `password` would read standard input, so that the reference `-` cannot be used for an encrypted key. */
   readonly passwordUsesStdin?: boolean | undefined;
   /** All of standard input, at most `limits.keyBytes`. Called at most once. */
   readonly readStdin: () => Promise<Uint8Array>;
-  /** Permits public keys over http and https. */
   readonly allowRemoteKeys?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,7 @@
 /** Key references: `cosign.key`, `env://NAME`, `-`, `https://…`, each loaded by its provider. */
 import { BoltsealError } from '../core/errors.ts';
-import type { KeyContext, KeyProvider } from './provider.ts';
+import { passwordSource } from './password.ts';
+import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
 import { remoteKeys } from './providers/remote.ts';
@@ -11,23 +12,38 @@ import type { PublicKey, Signer } from './signer.ts';
 export const keyProviders: readonly KeyProvider[] = [stdinKeys, environmentKeys, remoteKeys, fileKeys];
 
 /**
- * The signer behind `reference`. Throws `ERR_KEY_REFERENCE_UNKNOWN` for a scheme nobody owns, `ERR_USAGE` for a place
- * that cannot sign, and what its provider throws: `ERR_KEY_NOT_FOUND`, `ERR_KEY_EMPTY`, `ERR_PASSWORD_WRONG` …
+ * The signer behind `reference`: the path of a key file, `env://NAME`, or `-`. Throws `ERR_KEY_REFERENCE_UNKNOWN` for a scheme nobody owns, `ERR_USAGE` for a place
+ * that cannot sign, and what its provider throws: `ERR_KEY_NOT_FOUND`, `ERR_KEY_EMPTY`, `ERR_PASSWORD_MISSING`,
+ * `ERR_PASSWORD_WRONG` …
  */
-export async function loadSigner(reference: string, context: KeyContext): Promise<Signer> {
+export async function loadSigner(reference: string, options: KeyOptions): Promise<Signer> {
   const provider = providerOf(reference);
-  if (provider.loadSigner !== undefined) return await provider.loadSigner(reference, context);
+  if (provider.loadSigner !== undefined) return await provider.loadSigner(reference, contextOf(options));
   throw new BoltsealError('ERR_USAGE', `a key reference ${provider.form} cannot sign: it is a public key`, {
     hint: `Signing takes ${formsOf((candidate) => candidate.loadSigner !== undefined)}.`,
   });
 }
 
-/** The public keys behind `reference`, to verify with; at least one. Throws as {@link loadSigner}. */
+/**
+ * The public keys behind `reference`, to verify with; at least one. A reference is as for {@link loadSigner}, or
+ * `https://…` when the options permit it. Throws as {@link loadSigner}.
+ */
 export async function loadVerificationKeys(
   reference: string,
-  context: KeyContext,
+  options: KeyOptions,
 ): Promise<readonly PublicKey[]> {
-  return await providerOf(reference).loadVerificationKeys(reference, context);
+  return await providerOf(reference).loadVerificationKeys(reference, contextOf(options));
+}
+
+function contextOf(options: KeyOptions): KeyContext {
+  const { runtime, password, readStdin = noStdin } = options;
+  return { ...options, password: passwordSource(password, runtime.env), readStdin };
+}
+
+async function noStdin(): Promise<never> {
+  throw new BoltsealError('ERR_USAGE', 'the key reference - means standard input, and there is none here', {
+    hint: 'Give readStdin, or another key reference.',
+  });
 }
 
 function providerOf(reference: string): KeyProvider {

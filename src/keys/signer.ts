@@ -14,6 +14,9 @@ export interface Signer {
   sign(message: Uint8Array, options?: { readonly signal?: AbortSignal | undefined }): Promise<Uint8Array>;
 }
 
+/** A password: text is taken as UTF-8. */
+export type Password = string | Uint8Array;
+
 /**
  * Passwords to try, in order: piped input gives the raw bytes first, then those without the final newline.
  * Called once, and only when a key is really encrypted. Throws `ERR_PASSWORD_MISSING` when there is no source.
