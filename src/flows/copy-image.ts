@@ -19,12 +19,12 @@ export interface CopiedImage {
  * byte; content that is already there is not sent again. Children come before their parents, so that a reader never
  * sees a manifest whose parts are missing. Signatures are not copied.
  *
- * Throws `ERR_IMAGE_NOT_FOUND` when `reference` (a tag or digest) is not in `from`.
+ * `reference` is a tag or digest; undefined means the only image of a layout. Throws `ERR_IMAGE_NOT_FOUND`.
  */
 export async function copyImage(
   from: Repository,
   to: Repository,
-  reference: string,
+  reference: string | undefined,
   options: CallOptions & { readonly tag?: string } = {},
 ): Promise<CopiedImage> {
   const count = { manifests: 0, blobs: 0 };
@@ -35,14 +35,15 @@ export async function copyImage(
 async function copyManifest(
   from: Repository,
   to: Repository,
-  reference: string,
+  reference: string | undefined,
   options: CallOptions & { readonly tag?: string },
   count: { manifests: number; blobs: number },
   depth: number,
 ): Promise<Descriptor> {
   const signal = { signal: options.signal };
   const stored = await from.getManifest(reference, signal);
-  if (!stored) throw new BoltsealError('ERR_IMAGE_NOT_FOUND', `${from.name} has no manifest ${reference}`);
+  if (!stored)
+    throw new BoltsealError('ERR_IMAGE_NOT_FOUND', `${from.name} has no manifest ${reference ?? 'latest'}`);
   const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType);
   if (manifest.kind === 'index') {
     if (depth >= limits.indexDepth) {

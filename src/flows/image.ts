@@ -5,7 +5,7 @@ import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { type Descriptor, isIndexMediaType, parseManifest } from '../formats/oci.ts';
 import { parseReference, type Reference, referenceName, referenceTarget } from '../formats/reference.ts';
-import { createRegistryClient, type RegistryClient, resolveReference } from '../registry/client.ts';
+import { createRegistryClient, type RegistryClient } from '../registry/client.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
 
 /** Options of every flow that looks at an image. */
@@ -63,7 +63,9 @@ export function pinned(image: OpenedImage, digest: Digest): string {
 
 /** The manifest of the image, by its digest or by resolving its tag once. Throws `ERR_IMAGE_NOT_FOUND`. */
 export async function resolveImage(image: OpenedImage, options: CallOptions): Promise<Descriptor> {
-  const descriptor = await resolveReference(image.repository, image.reference, { signal: options.signal });
+  const descriptor = await image.repository.resolve(referenceTarget(image.reference), {
+    signal: options.signal,
+  });
   if (!descriptor) throw noSuchImage(image, referenceTarget(image.reference));
   return descriptor;
 }

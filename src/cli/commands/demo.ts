@@ -155,8 +155,7 @@ async function bringImage({ context, runtime, repository, name, say }: Stage): P
     return image;
   }
   const source = await openImage(reference, await imageOptions(context, [reference]), runtime);
-  const target =
-    referenceTarget(source.reference) ?? (await source.repository.soleImage?.(call))?.digest ?? 'latest';
+  const target = referenceTarget(source.reference);
   const copied = await copyImage(source.repository, repository, target, { ...call, tag });
   const kind = imageKinds[copied.descriptor.mediaType] ?? 'an artifact';
   const what = `${referenceName(source.reference)}, ${kind}`;
