@@ -59,11 +59,16 @@ function decode(candidate: DiscoveredCandidate): SignedEntity | Refusal {
   }
 }
 
-/** The errors of places and candidates that say "could not be read" and not "is not acceptable". */
+/**
+ * The errors that leave open whether there is a good signature: of places that could not be read to their end, whatever
+ * the reason, and of candidates that could not be fetched. Content that was fetched and is bad is not among them.
+ */
 export function readFailures(found: Pick<Candidates, 'places' | 'refused'>): readonly BoltsealError[] {
-  const errors = [
+  const unfetched = found.refused.filter(
+    ({ error }) => error.code.startsWith('ERR_REGISTRY_') || error.code === 'ERR_INTERRUPTED',
+  );
+  return [
     ...found.places.flatMap(({ error }) => (error ? [error] : [])),
-    ...found.refused.map(({ error }) => error),
+    ...unfetched.map(({ error }) => error),
   ];
-  return errors.filter((error) => error.code.startsWith('ERR_REGISTRY_') || error.code === 'ERR_INTERRUPTED');
 }

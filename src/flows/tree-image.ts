@@ -70,14 +70,15 @@ export async function treeImage(
       content: layersOf(stored.bytes, mediaType),
     };
   });
-  const referrers = repository.referrers(digest, options).then(({ descriptors }) =>
-    mapConcurrent(descriptors, limits.concurrentRequests, (descriptor) =>
+  const referrers = repository.referrers(digest, options).then(({ descriptors, problem }) => {
+    if (problem) failures.push(problem);
+    return mapConcurrent(descriptors, limits.concurrentRequests, (descriptor) =>
       repository
         .getManifest(descriptor.digest, options)
         .then((stored) => describeReferrer(repository.name, descriptor, stored?.bytes))
         .catch(absent),
-    ),
-  );
+    );
+  });
   const found = await Promise.all([...byTag.map((one) => one.catch(absent)), referrers.catch(absent)]);
   const attachments = found.flat().filter((one) => one !== undefined);
   return { reference: pinned(image, digest), digest, attachments, failures };

@@ -14,6 +14,7 @@ import { verifyEntity } from '../verify/verify-entity.ts';
 import { type Candidates, findCandidates, readFailures } from './candidates.ts';
 import { mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
+import { nearestRefusal, nextStep, refusalCodes } from './refusals.ts';
 import { begin } from './signature-formats.ts';
 
 /** Options of {@link verifyImage}. */
@@ -62,7 +63,11 @@ export class VerificationError extends BoltsealError {
   ) {
     super(code, message, {
       ...options,
-      details: { reference: report.reference, refused: report.refused.length },
+      details: {
+        reference: report.reference,
+        refused: report.refused.length,
+        reasons: refusalCodes(report.refused),
+      },
     });
     this.report = report;
   }
@@ -132,18 +137,21 @@ async function explainRefusal(
   const [failure] = readFailures(report);
   if (failure) {
     const message = `whether ${report.reference} is signed cannot be told: ${failure.message}`;
-    return new VerificationError(failure.code, message, report, { cause: failure, ...hintOf(failure) });
+    return new VerificationError(failure.code, message, report, {
+      cause: failure,
+      hint: nextStep(failure, report.places.some(({ error }) => error === failure) ? 'place' : 'candidate'),
+    });
   }
-  const [first] = report.refused;
-  if (first) {
+  const nearest = nearestRefusal(report.refused);
+  if (nearest) {
     const count =
       report.refused.length === 1
         ? 'the signature found was'
         : `all ${report.refused.length} signatures found were`;
     const message = `${report.reference} has no acceptable signature: ${count} refused`;
     return new VerificationError('ERR_NO_MATCHING_SIGNATURES', message, report, {
-      cause: first.error,
-      ...hintOf(first.error),
+      cause: nearest.error,
+      hint: nextStep(nearest.error, 'candidate'),
     });
   }
   const { digest } = image.reference;
@@ -160,10 +168,6 @@ async function explainRefusal(
       hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
     },
   );
-}
-
-function hintOf(error: BoltsealError): { readonly hint?: string } {
-  return error.hint === undefined ? {} : { hint: error.hint };
 }
 
 function decodeGiven(given: readonly GivenSignature[]): Candidates {

@@ -94,6 +94,14 @@ export function bindClaim(claim: Claim, required: ClaimRequirements): ClaimSubje
   throw new BoltsealError(
     'ERR_VERIFY_ANNOTATIONS',
     `what was signed does not have the required annotations: ${missing.slice(0, 10).join(', ')}`,
-    { details: { missing } },
+    { hint: `${signedWith(about)} Require those with -a, or sign again.`, details: { missing } },
   );
+}
+
+/** What was signed instead. Values are quoted: they may hold anything. */
+function signedWith(about: readonly ClaimSubject[]): string {
+  const pairs = about.flatMap(({ annotations }) => Object.entries(annotations));
+  if (pairs.length === 0) return 'It was signed without annotations.';
+  const shown = pairs.slice(0, 10).map(([key, value]) => JSON.stringify(`${key}=${value}`.slice(0, 100)));
+  return `It was signed with ${shown.join(', ')}${pairs.length > 10 ? ' and more' : ''}.`;
 }

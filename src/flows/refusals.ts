@@ -1,0 +1,44 @@
+/** Telling why nothing was accepted: which of many reasons comes first, and what to do next. */
+import type { BoltsealError, ErrorCode } from '../core/errors.ts';
+import type { Refusal } from '../verify/verdict.ts';
+
+/**
+ * From the reason of a signature that was nearly accepted to that of one that hardly is one. What is not here was not
+ * even readable.
+ */
+const nearestFirst: readonly ErrorCode[] = [
+  'ERR_VERIFY_ANNOTATIONS',
+  'ERR_VERIFY_DIGEST',
+  'ERR_VERIFY_KEY_MISMATCH',
+  'ERR_VERIFY_SIGNATURE',
+  'ERR_VERIFY_PREDICATE_TYPE',
+  'ERR_VERIFY_PAYLOAD_TYPE',
+];
+
+/**
+ * The refusal that says most about what the user can change: beside a signature by the right key with another
+ * annotation, one by an unknown key means little. Undefined when there are none.
+ */
+export function nearestRefusal(refused: readonly Refusal[]): Refusal | undefined {
+  const distance = ({ error }: Refusal): number => {
+    const at = nearestFirst.indexOf(error.code);
+    return at < 0 ? nearestFirst.length : at;
+  };
+  return [...refused].sort((a, b) => distance(a) - distance(b))[0];
+}
+
+/** The codes of `refused`, each once, in their order. */
+export function refusalCodes(refused: readonly Refusal[]): readonly ErrorCode[] {
+  return [...new Set(refused.map(({ error }) => error.code))];
+}
+
+/** What to do about a verification that ended because of `error`: its own hint, or one for content of its kind. */
+export function nextStep(error: BoltsealError, what: 'place' | 'candidate'): string {
+  if (error.hint !== undefined) return error.hint;
+  if (error.code === 'ERR_LIMIT_EXCEEDED' && what === 'place') {
+    return 'The signature may be among what was not looked at. Remove what is not needed there, or keep signatures in a repository of their own (--signature-repository).';
+  }
+  return what === 'place'
+    ? 'What is stored there is damaged, or was changed on the way. `boltseal tree` shows what is attached; remove what is damaged and sign again.'
+    : 'What is stored is damaged or no signature of an image: sign the image again. --explain shows the reason for each.';
+}
