@@ -21,9 +21,10 @@ import {
 import { defaultText } from '../src/cli/help.ts';
 import { usageOf } from '../src/cli/parse.ts';
 import { type ErrorCode, type ExitName, errorTable, exitCodes } from '../src/core/errors.ts';
+import { type EntryPoint, entryPoints, firstSentence } from './library.ts';
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs', 'reference');
-const notice = '<!-- Made from the tables in src/ by `npm run docs`; do not edit. -->';
+const notice = '<!-- Made from the sources by `npm run docs`; do not edit. -->';
 
 /** The reference pages: file name to content. */
 export function pages(): ReadonlyMap<string, string> {
@@ -33,6 +34,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['environment.md', page('Environment variables', environmentPage())],
     ['errors.md', page('Errors', errorsPage())],
     ['exit-codes.md', page('Exit codes', exitCodesPage())],
+    ['library.md', page('Library', libraryPage())],
   ]);
 }
 
@@ -187,6 +189,29 @@ function errorsPage(): readonly string[] {
         escaped(errorTable[one].meaning),
         String(exitCodes[errorTable[one].exit]),
       ]),
+    ),
+  ];
+}
+
+function libraryPage(): readonly string[] {
+  return [
+    'What each entry of the package exports; `boltseal` has what most programs need. The docstrings, which editors show, say ' +
+      'more, and [examples](../../examples) are programs to start from. Every error is a `BoltsealError` with one of the ' +
+      '[error codes](errors.md).',
+    ...entryPoints().flatMap(libraryBlocks),
+  ];
+}
+
+function libraryBlocks({ name, doc, exports }: EntryPoint): readonly string[] {
+  // What is called stands before what describes it.
+  const values = exports.filter(({ kind }) => kind !== 'type');
+  const types = exports.filter(({ kind }) => kind === 'type');
+  return [
+    `## ${name}`,
+    escaped(doc),
+    table(
+      ['Export', '', ''],
+      [...values, ...types].map((one) => [code(one.name), one.kind, escaped(firstSentence(one.doc))]),
     ),
   ];
 }

@@ -1,6 +1,6 @@
 import { isBoltsealError } from '../../core/errors.ts';
 import type { HttpRequest, HttpResponse, HttpService } from '../../core/http.ts';
-import type { Runtime } from '../../core/runtime.ts';
+import type { FetchInit, Runtime } from '../../core/runtime.ts';
 import { type Access, createGate, type RegistryAuth } from './access.ts';
 import { answerBlob, answerUpload, beginUpload } from './blobs.ts';
 import { type RegistryLimits, registryLimits } from './bounds.ts';
@@ -42,8 +42,11 @@ export interface RegistryOptions {
 
 /** A registry. */
 export interface RegistryServer extends HttpService {
-  /** Answers a standard request with a standard response; never rejects. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * Answers a standard request with a standard response; never rejects. Called with a URL like the global `fetch`, it
+   * is a network in itself: with `createRuntime({ fetch: registry.fetch })` every host name is this registry.
+   */
+  fetch(request: Request | string, init?: FetchInit): Promise<Response>;
   /** The same without the standard classes: faster, and what `listen` of `boltseal/node` uses. */
   answer(request: HttpRequest): Promise<HttpResponse>;
   /** Uploads that were begun and neither completed nor cancelled. */
@@ -99,8 +102,8 @@ export function createRegistry(runtime: RegistryRuntime, options: RegistryOption
   };
   return {
     answer,
-    async fetch(request) {
-      return toStandard(await answer(request));
+    async fetch(request, init) {
+      return toStandard(await answer(typeof request === 'string' ? new Request(request, init) : request));
     },
     get uploadsUnderWay() {
       return uploads.count;
