@@ -26,7 +26,7 @@ export interface VerifyImageOptions extends ImageOptions {
   readonly keys: readonly PublicKey[] | Promise<readonly PublicKey[]>;
   /** Annotations that must have been signed, with these values. */
   readonly annotations?: Annotations | undefined;
-  /** False does not compare annotations. The digest is always compared. */
+  /** False accepts a signature by a trusted key whatever image it names, as cosign's flag does: replays pass. */
   readonly checkClaims?: boolean | undefined;
   /** The one hash accepted, instead of SHA-256 and the hash that belongs to the key. */
   readonly hash?: SignatureHash | undefined;
