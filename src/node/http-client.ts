@@ -232,6 +232,8 @@ function silence(milliseconds: number): Error {
 /** One request and its response headers. */
 function exchange(client: Client, prepared: Prepared, init: FetchInit): Promise<FetchResponse> {
   const { method, body, signal } = init;
+  // It may have been aborted while the request was prepared.
+  if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const headers: Record<string, string> = { ...prepared.headers, ...init.headers };
     if (body instanceof Uint8Array) headers['content-length'] = String(body.length);
@@ -260,7 +262,11 @@ function exchange(client: Client, prepared: Prepared, init: FetchInit): Promise<
     request.once('response', (response) => {
       answered = true;
       response.once('close', release);
-      resolve(toResponse(response, method, signal));
+      if (hasNoBody(response, method)) {
+        // Read to its end first, so that the connection is free for whoever hears of the answer.
+        request.once('close', () => resolve(toResponse(response, undefined)));
+        response.resume();
+      } else resolve(toResponse(response, readBody(response, signal)));
     });
     sendBody(request, body);
   });
@@ -300,27 +306,25 @@ function drained(request: ClientRequest): Promise<void> {
   });
 }
 
+function hasNoBody(response: IncomingMessage, method: string): boolean {
+  return method === 'HEAD' || response.statusCode === 204 || response.statusCode === 304;
+}
+
 function toResponse(
   response: IncomingMessage,
-  method: string,
-  signal: AbortSignal | undefined,
+  content: AsyncIterable<Uint8Array> | undefined,
 ): FetchResponse {
-  const status = response.statusCode ?? 0;
-  const headers = response.headers;
-  if (method === 'HEAD' || status === 204 || status === 304) {
-    // Read to its end at once, so that the connection is free again.
-    response.resume();
-    return { status, headers: { get: (name) => headerValue(headers, name) }, body: null };
-  }
+  const { headers, statusCode: status = 0 } = response;
+  const cancel = async (): Promise<void> => {
+    response.destroy();
+  };
   return {
     status,
     headers: { get: (name) => headerValue(headers, name) },
-    body: {
-      [Symbol.asyncIterator]: () => readBody(response, signal),
-      cancel: async () => {
-        response.destroy();
-      },
-    },
+    body:
+      content === undefined
+        ? null
+        : { [Symbol.asyncIterator]: () => content[Symbol.asyncIterator](), cancel },
   };
 }
 

@@ -2,7 +2,7 @@
  * Authorization for one registry: learns from challenges, gets and keeps tokens.
  * {@link https://distribution.github.io/distribution/spec/auth/}
  */
-import { BoltsealError, isBoltsealError } from '../core/errors.ts';
+import { BoltsealError, wrapError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { FetchResponse, Runtime } from '../core/runtime.ts';
@@ -27,7 +27,6 @@ export type TokenRequest = (
     readonly headers: Readonly<Record<string, string>>;
     readonly body?: Uint8Array;
     readonly what: string;
-    readonly signal?: AbortSignal | undefined;
   },
   read: (response: FetchResponse) => Promise<JsonObject>,
 ) => Promise<JsonObject>;
@@ -171,18 +170,30 @@ function rememberScopes(state: State, challenge: Challenge, scope: Scope): void 
   }
 }
 
-async function credentialFor(
+function credentialFor(
   options: AuthenticatorOptions,
   state: State,
   repository: string,
   signal: AbortSignal | undefined,
 ): Promise<Credential | undefined> {
   const known = state.credentials.get(repository);
-  if (known !== undefined) return known;
-  const found = options.credentials(options.registry, repository, { signal });
+  if (known !== undefined) return untilAborted(known, signal);
+  const found = options.credentials(options.registry, repository);
   state.credentials.set(repository, found);
   found.catch(() => state.credentials.delete(repository));
-  return found;
+  return untilAborted(found, signal);
+}
+
+/** `shared`, or the reason of `signal`: work that others wait for too is not ended when one of them gives up. */
+function untilAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return shared;
+  return new Promise((resolve, reject) => {
+    const abort = (): void =>
+      reject(wrapError(signal.reason, 'ERR_INTERRUPTED', 'waiting for an authorization was cancelled'));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 async function tokenFor(
@@ -198,19 +209,19 @@ async function tokenFor(
   for (const key of keys) {
     const cached = state.tokens.get(key);
     if (cached === undefined) continue;
-    const token = await cached;
+    const token = await untilAborted(cached, signal);
     if (token.until > options.runtime.monotonic()) return token;
     if (state.tokens.get(key) === cached) state.tokens.delete(key);
   }
   const key = scopeKey(scope);
   const underway = state.tokens.get(key);
-  if (underway !== undefined) return underway;
-  const asked = requestToken(options, state, challenge, scope, credential, signal);
+  if (underway !== undefined) return untilAborted(underway, signal);
+  const asked = requestToken(options, state, challenge, scope, credential);
   state.tokens.set(key, asked);
   asked.catch(() => {
     if (state.tokens.get(key) === asked) state.tokens.delete(key);
   });
-  return asked;
+  return untilAborted(asked, signal);
 }
 
 function scopeKey(scope: Scope): string {
@@ -233,7 +244,6 @@ async function requestToken(
   challenge: Challenge,
   scope: Scope,
   credential: Credential | undefined,
-  signal: AbortSignal | undefined,
 ): Promise<Token> {
   const { registry, runtime } = options;
   const api = state.api ?? new URL(`https://${registry}`);
@@ -246,7 +256,7 @@ async function requestToken(
   const parts = tokenRequestParts(accepted.url, service, scopes, credential);
   const started = runtime.monotonic();
   let age = 0;
-  const json = await options.request({ ...parts, what, signal }, async (response) => {
+  const json = await options.request({ ...parts, what }, async (response) => {
     age = tokenAgeBase(response, runtime);
     return readToken(response, options, credential, what);
   });
@@ -376,14 +386,4 @@ export function stillUnauthorized(registry: string, what: string): BoltsealError
 
 function loginHint(registry: string): string {
   return `Log in with boltseal login ${registry}, or check the credentials stored for exactly this host.`;
-}
-
-/** Whether `error` says that credentials are missing or wrong. */
-export function isAuthorizationError(error: unknown): boolean {
-  return isBoltsealError(
-    error,
-    'ERR_REGISTRY_UNAUTHORIZED',
-    'ERR_REGISTRY_REALM',
-    'ERR_REGISTRY_CREDENTIALS',
-  );
 }

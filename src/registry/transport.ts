@@ -141,7 +141,7 @@ async function sendToTokenService(
   request: Parameters<Parameters<typeof createAuthenticator>[0]['request']>[0],
   read: (response: FetchResponse) => Promise<JsonObject>,
 ): Promise<JsonObject> {
-  const { method, url, headers, body, what, signal } = request;
+  const { method, url, headers, body, what } = request;
   const scope = { repository: '', push: false };
   const full: RegistryRequest = {
     method,
@@ -149,7 +149,6 @@ async function sendToTokenService(
     what,
     scope,
     headers,
-    signal,
     ...(body === undefined ? {} : { body }),
   };
   return retrying(host, full, undefined, read);
