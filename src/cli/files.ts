@@ -1,5 +1,6 @@
 /** Files that appear whole or not at all. */
-import { constants, copyFile, link, open, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants, copyFile, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BoltsealError } from '../core/errors.ts';
 
@@ -16,6 +17,8 @@ export interface FileToWrite {
 /** A file on its way: written beside its place, what stood there kept until all is done. */
 interface Staged {
   readonly file: FileToWrite;
+  /** Where it really goes: a link leads to the file it names. */
+  readonly path: string;
   readonly temporary: string;
   readonly backup: string;
   placed: 'no' | 'new' | 'replaced';
@@ -23,23 +26,31 @@ interface Staged {
 
 /**
  * Writes all of `files` or none: each is written beside its place and synced, and only when all of them are on disk do
- * they take their names. Throws `ERR_FILE_WRITE` or `ERR_FILE_EXISTS`, with nothing left behind and what stood there
- * before standing there again.
+ * they take their names. Pipes, terminals and devices such as `/dev/stdout` are written to as they are, last. Throws
+ * `ERR_FILE_WRITE` or `ERR_FILE_EXISTS`, with nothing left behind and what stood there before standing there again.
  */
 export async function writeFiles(files: readonly FileToWrite[]): Promise<void> {
-  const staged = files.map((file, index): Staged => {
-    const beside = join(dirname(file.path), `.${basename(file.path)}.${process.pid}-${index}`);
-    return { file, temporary: `${beside}.tmp`, backup: `${beside}.old`, placed: 'no' };
-  });
+  const staged: Staged[] = [];
+  const streams: FileToWrite[] = [];
   let current = files[0]?.path ?? '';
   try {
-    for (const { file, temporary } of staged) {
+    for (const file of files) {
       current = file.path;
-      await writeSynced(temporary, file);
+      if (await isStream(file)) {
+        streams.push(file);
+        continue;
+      }
+      const one = await stage(file);
+      staged.push(one);
+      await writeSynced(one.temporary, file);
     }
     for (const one of staged) {
       current = one.file.path;
       await place(one);
+    }
+    for (const file of streams) {
+      current = file.path;
+      await writeThrough(file);
     }
   } catch (cause) {
     for (const one of staged) await undo(one);
@@ -47,6 +58,31 @@ export async function writeFiles(files: readonly FileToWrite[]): Promise<void> {
   } finally {
     await removeAll(staged.flatMap(({ temporary, backup }) => [temporary, backup]));
   }
+}
+
+/** Whether the file is one that cannot be replaced, only written to: another one in its place would break the machine. */
+async function isStream({ path, overwrite }: FileToWrite): Promise<boolean> {
+  if (overwrite === false) return false;
+  if (/^\/(?:dev\/(?:stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return true;
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && !found.isFile() && !found.isDirectory();
+}
+
+async function writeThrough({ path, content }: FileToWrite): Promise<void> {
+  // Standard output may be a file that holds something already.
+  const handle = await open(path, 'a');
+  try {
+    await handle.writeFile(content);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function stage(file: FileToWrite): Promise<Staged> {
+  const path = file.overwrite === false ? file.path : await realpath(file.path).catch(() => file.path);
+  // A name of its own: what a killed process left behind must not stand in the way.
+  const beside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  return { file, path, temporary: `${beside}.tmp`, backup: `${beside}.old`, placed: 'no' };
 }
 
 async function writeSynced(temporary: string, file: FileToWrite): Promise<void> {
@@ -61,19 +97,28 @@ async function writeSynced(temporary: string, file: FileToWrite): Promise<void> 
 }
 
 async function place(one: Staged): Promise<void> {
-  const { file, temporary, backup } = one;
+  const { file, path, temporary, backup } = one;
   if (file.overwrite === false) {
-    await linkOrRename(temporary, file.path);
+    await linkOrRename(temporary, path);
     one.placed = 'new';
     return;
   }
-  // The old file keeps a second name until everything is in place; a file system without links goes without.
-  const kept = await link(file.path, backup).then(
-    () => true,
-    () => false,
-  );
-  await rename(temporary, file.path);
-  one.placed = kept ? 'replaced' : 'no';
+  const isKept = await keep(path, backup);
+  await rename(temporary, path);
+  one.placed = isKept ? 'replaced' : 'new';
+}
+
+/** Gives what stands at `path` a second name until everything is in place; false when nothing stands there. */
+async function keep(path: string, backup: string): Promise<boolean> {
+  try {
+    await link(path, backup);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+  }
+  // A file system without links.
+  await copyFile(path, backup, constants.COPYFILE_EXCL);
+  return true;
 }
 
 /** A link fails where a file appeared meanwhile, which a rename would replace. Some file systems have no links. */
@@ -87,9 +132,9 @@ async function linkOrRename(from: string, to: string): Promise<void> {
   }
 }
 
-async function undo({ file, backup, placed }: Staged): Promise<void> {
-  if (placed === 'new') await removeAll([file.path]);
-  if (placed === 'replaced') await rename(backup, file.path).catch(() => {});
+async function undo({ path, backup, placed }: Staged): Promise<void> {
+  if (placed === 'new') await removeAll([path]);
+  if (placed === 'replaced') await rename(backup, path).catch(() => {});
 }
 
 async function removeAll(paths: readonly string[]): Promise<void> {
@@ -104,13 +149,19 @@ function writeError(path: string, cause: unknown): BoltsealError {
       hint: 'Nothing was written. Choose another name, or --yes to overwrite.',
     });
   }
-  return new BoltsealError('ERR_FILE_WRITE', `cannot write ${path}`, {
-    cause,
-    hint:
-      code === 'ENOSPC'
-        ? 'The disk is full. Nothing was written.'
-        : code === 'ENOENT'
-          ? 'Does its folder exist? Nothing was written.'
-          : 'Nothing was written.',
-  });
+  const reason = typeof code === 'string' ? writeHints[code] : undefined;
+  const hint = reason === undefined ? 'Nothing was written.' : `${reason} Nothing was written.`;
+  return new BoltsealError('ERR_FILE_WRITE', `cannot write ${path}`, { cause, hint });
 }
+
+const writeHints: Readonly<Record<string, string>> = {
+  ENOSPC: 'The disk is full.',
+  EDQUOT: 'The disk quota is used up.',
+  EFBIG: 'The file would be larger than this process may write (ulimit -f).',
+  ENOENT: 'Does its folder exist?',
+  ENOTDIR: 'A part of its path is no folder.',
+  EISDIR: 'A folder of that name is there.',
+  EACCES: 'The user that runs this may not write there.',
+  EPERM: 'The user that runs this may not write there.',
+  EROFS: 'That file system can only be read.',
+};

@@ -179,7 +179,7 @@ function readOption(
   const name = negated ? token.name.slice('no-'.length) : token.name;
   const found = known.get(name);
   if (found === undefined || (negated && !found.boolean)) throw unknownFlag(token, known, place);
-  const text = negated ? 'false' : optionText(token, found);
+  const text = negated ? 'false' : optionText(token, found, known);
   if (found.kind === 'cosign') {
     checkCosignFlag(found.flag, text, token.rawName);
     return;
@@ -193,21 +193,21 @@ function readOption(
   } else values.set(found.id, value);
 }
 
-function optionText(token: Option, known: Known): string {
-  if (known.boolean) {
+function optionText(token: Option, found: Known, known: ReadonlyMap<string, Known>): string {
+  if (found.boolean) {
     if (token.value === undefined) return 'true';
     return token.inlineValue === true ? token.value : 'true';
   }
   const text = token.value;
   if (text === undefined) throw new BoltsealError('ERR_USAGE', `${token.rawName} needs a value`);
   if (token.inlineValue !== true && /^-./.test(text)) {
-    throw new BoltsealError(
-      'ERR_USAGE',
-      `${token.rawName} needs a value, and ${quoted(text)} looks like a flag`,
-      {
-        hint: `A value that begins with a dash is written ${token.rawName}=${text}`,
-      },
-    );
+    // What is no flag may be a password or a key that begins so: it is not shown.
+    const shown = known.has(text.replace(/^-+(?:no-)?/, '').replace(/=.*$/s, ''))
+      ? quoted(text)
+      : 'what follows';
+    throw new BoltsealError('ERR_USAGE', `${token.rawName} needs a value, and ${shown} looks like a flag`, {
+      hint: `A value that begins with a dash is written ${token.rawName}=VALUE`,
+    });
   }
   // `-a=k=v` is how cosign's users write it; parseArgs leaves the first sign in the value.
   return token.inlineValue === true && !token.rawName.startsWith('--') ? text.replace(/^=/, '') : text;

@@ -30,6 +30,7 @@ export async function readAll(
         throw new BoltsealError(
           'ERR_LIMIT_EXCEEDED',
           `${what} on standard input has more than ${maxBytes} bytes`,
+          { hint: 'Is the right thing piped in?' },
         );
       }
       chunks.push(chunk);

@@ -20,11 +20,23 @@ export const fileKeys: KeyProvider = {
   },
 };
 
+/** Characters; Linux allows no longer path. */
+const longestPath = 4_096;
+
 /**
  * The content of a key file, or of a pipe: at most `limits.keyBytes`. Throws `ERR_KEY_NOT_FOUND`, `ERR_FILE_READ` and
- * `ERR_LIMIT_EXCEEDED`.
+ * `ERR_LIMIT_EXCEEDED`; `ERR_USAGE` when `path` is a key itself, of which nothing may be shown.
  */
 export async function readKeyFile(path: string): Promise<Uint8Array> {
+  if (/[\r\n]|-----BEGIN|LS0tLS1CRUdJTi/.test(path) || path.length > longestPath) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'a key is named by its content, and the place where it is kept is needed',
+      {
+        hint: 'Put the key into a variable and name that: --key env://NAME. Or name its file: --key cosign.key.',
+      },
+    );
+  }
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
@@ -44,6 +56,7 @@ export async function readKeyFile(path: string): Promise<Uint8Array> {
   throw new BoltsealError(
     'ERR_LIMIT_EXCEEDED',
     `the key file ${path} has more than ${limits.keyBytes} bytes`,
+    { hint: 'A key is a few hundred bytes: is this the right file?' },
   );
 }
 
@@ -54,5 +67,11 @@ function readError(path: string, cause: unknown): BoltsealError {
         cause,
         hint: 'Make a key pair with boltseal generate-key-pair, or name another with --key.',
       })
-    : new BoltsealError('ERR_FILE_READ', `the key file ${path} cannot be read`, { cause });
+    : new BoltsealError('ERR_FILE_READ', `the key file ${path} cannot be read`, {
+        cause,
+        hint:
+          code === 'EISDIR'
+            ? 'It is a folder: name the file in it.'
+            : 'May the user that runs this read it? A private key belongs to the one who made it (ls -l).',
+      });
 }
