@@ -202,11 +202,10 @@ function optionText(token: Option, found: Known, known: ReadonlyMap<string, Know
   if (text === undefined) throw new BoltsealError('ERR_USAGE', `${token.rawName} needs a value`);
   if (token.inlineValue !== true && /^-./.test(text)) {
     // What is no flag may be a password or a key that begins so: it is not shown.
-    const shown = known.has(text.replace(/^-+(?:no-)?/, '').replace(/=.*$/s, ''))
-      ? quoted(text)
-      : 'what follows';
+    const isFlag = known.has(text.replace(/^-+(?:no-)?/, '').replace(/=.*$/s, ''));
+    const shown = isFlag ? quoted(text) : 'what follows';
     throw new BoltsealError('ERR_USAGE', `${token.rawName} needs a value, and ${shown} looks like a flag`, {
-      hint: `A value that begins with a dash is written ${token.rawName}=VALUE`,
+      hint: `A value that begins with a dash is written ${token.rawName}=${isFlag ? quoted(text).slice(1, -1) : 'VALUE'}`,
     });
   }
   // `-a=k=v` is how cosign's users write it; parseArgs leaves the first sign in the value.
