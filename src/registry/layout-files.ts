@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import {
   type FileHandle,
+  link,
   lstat,
   mkdir,
   open,
@@ -178,50 +179,70 @@ export async function createLayoutFolder(folder: LayoutFolder): Promise<void> {
  */
 export async function changeIndexFile(
   folder: LayoutFolder,
-  change: (index: JsonObject) => Promise<JsonObject | undefined> | JsonObject | undefined,
+  change: (index: JsonObject) => JsonObject | undefined,
 ): Promise<void> {
-  const unlock = await lock(folder);
-  try {
-    const changed = await change(await readIndexFile(folder));
-    if (changed === undefined) return;
-    const bytes = new TextEncoder().encode(JSON.stringify(changed));
-    if (bytes.length > limits.manifestBytes) {
-      throw new BoltsealError(
-        'ERR_LIMIT_EXCEEDED',
-        `${folder.root}: index.json would be larger than ${limits.manifestBytes} bytes`,
-      );
+  const deadline = folder.runtime.monotonic() + lockPatience;
+  for (let isDone = false; !isDone; ) {
+    const lock = await takeLock(folder, deadline);
+    try {
+      const changed = change(await readIndexFile(folder));
+      isDone = changed === undefined || (await writeIndexFile(folder, changed, lock));
+    } finally {
+      await lock.release();
     }
-    await writeAtomically(folder, join(folder.root, 'index.json'), bytes);
-  } finally {
-    await unlock();
   }
 }
 
-async function lock(folder: LayoutFolder): Promise<() => Promise<void>> {
-  const { runtime } = folder;
-  const path = join(folder.root, '.boltseal.lock');
-  const deadline = runtime.monotonic() + lockPatience;
+/** False when the lock was lost meanwhile and nothing was written. */
+async function writeIndexFile(folder: LayoutFolder, index: JsonObject, lock: Lock): Promise<boolean> {
+  const bytes = new TextEncoder().encode(JSON.stringify(index));
+  if (bytes.length > limits.manifestBytes) {
+    const message = `${folder.root}: index.json would be larger than ${limits.manifestBytes} bytes`;
+    throw new BoltsealError('ERR_LIMIT_EXCEEDED', message);
+  }
+  if (!(await lock.isHeld())) return false;
+  await writeAtomically(folder, join(folder.root, 'index.json'), bytes);
+  return true;
+}
+
+interface Lock {
+  /** Whether nobody has taken it for the lock of a dead writer. */
+  isHeld(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+async function takeLock(folder: LayoutFolder, deadline: number): Promise<Lock> {
+  const { runtime, root } = folder;
+  const path = join(root, '.boltseal.lock');
+  const token = hex(runtime.random(16));
+  const isHeld = async (): Promise<boolean> => (await readFile(path, 'utf8').catch(() => '')) === token;
   for (;;) {
     try {
-      await writeFile(path, '', { flag: 'wx' });
-      return () => rm(path, { force: true });
+      await writeFile(path, token, { flag: 'wx' });
+      return { isHeld, release: async () => ((await isHeld()) ? rm(path, { force: true }) : undefined) };
     } catch (cause) {
       if (fileErrorCode(cause) !== 'EEXIST' || runtime.monotonic() > deadline) {
-        throw new BoltsealError(
-          'ERR_FILE_WRITE',
-          `the image layout ${folder.root} cannot be locked for writing`,
-          {
-            cause,
-            hint: `Check that it can be written; if no other program writes to it, remove ${path}.`,
-          },
-        );
+        throw new BoltsealError('ERR_FILE_WRITE', `the image layout ${root} cannot be locked for writing`, {
+          cause,
+          hint: `Check that it can be written; if no other program writes to it, remove ${path}.`,
+        });
       }
     }
-    const held = await lstat(path).catch(() => undefined);
-    if (held !== undefined && runtime.now().getTime() - held.mtimeMs > staleLock)
-      await rm(path, { force: true });
+    await breakStaleLock(path, `${path}.${token}`, runtime);
     await runtime.sleep(5 + jitter(runtime, 20));
   }
+}
+
+/** Takes the lock of a dead writer away. It is moved first: who then finds a living writer's in its hands puts it back. */
+async function breakStaleLock(path: string, aside: string, runtime: Runtime): Promise<void> {
+  const isStale = async (file: string): Promise<boolean | undefined> => {
+    const found = await lstat(file).catch(() => undefined);
+    return found && runtime.now().getTime() - found.mtimeMs > staleLock;
+  };
+  if ((await isStale(path)) !== true) return;
+  await rename(path, aside).catch(() => undefined);
+  if ((await isStale(aside)) === false) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
 }
 
 function unreadable(path: string, cause: unknown): BoltsealError {

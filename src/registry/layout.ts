@@ -235,8 +235,9 @@ async function deleteManifest(folder: LayoutFolder, target: string): Promise<boo
     const kept = entries.filter((entry) =>
       isDigest(target) ? entry.descriptor.digest !== target : refName(entry) !== target,
     );
-    isFound = kept.length < entries.length;
-    return isFound ? { ...index, manifests: kept.map((entry) => entry.json) } : undefined;
+    const isThere = kept.length < entries.length;
+    isFound ||= isThere;
+    return isThere ? { ...index, manifests: kept.map((entry) => entry.json) } : undefined;
   });
   if (!isDigest(target)) return isFound;
   const stored = await openBlob(folder, target);
