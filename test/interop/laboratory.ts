@@ -1,9 +1,9 @@
 /** What interoperability tests work with: key pairs, registries with images, and a folder for everything else. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Runtime } from '../../src/core/runtime.ts';
-import { generateKeyPair, type KeyType, loadSigner, type Signer } from '../../src/keys/index.ts';
+import { generateKeyPair, type KeyType, openPrivateKey, type Signer } from '../../src/keys/index.ts';
 import { createRuntime } from '../../src/node/index.ts';
 import { startEmbeddedRegistryProcess } from '../support/embedded-registry-process.ts';
 import { startCraneRegistry, startDockerRegistry } from '../support/registries.ts';
@@ -60,6 +60,21 @@ export interface TestImage {
   readonly repository: string;
 }
 
+/** A key pair that is in files already. */
+export function keyFiles(privateKey: string, publicKey: string, password: Uint8Array): KeyFiles {
+  let signer: Promise<Signer> | undefined;
+  return {
+    private: privateKey,
+    public: publicKey,
+    signer: () => {
+      signer ??= readFile(privateKey).then((content) =>
+        openPrivateKey(content, async () => [password], privateKey),
+      );
+      return signer;
+    },
+  };
+}
+
 /** Everything the tests of one file share. */
 export interface Laboratory {
   readonly folder: string;
@@ -96,8 +111,12 @@ export async function openLaboratory(releases: Releases): Promise<Laboratory> {
   const password = Buffer.from(randomBytes(9).toString('base64'));
   const keys = new Map<string, Promise<KeyFiles>>();
   const registries = new Map<RegistryName, Promise<ServerProcess>>();
+  let files = 0;
   const file = async (name: string, content: string | Uint8Array): Promise<string> => {
-    await writeFile(join(folder, name), content, { mode: 0o600 });
+    // Tests that run at the same time may write the same file: nobody may read half of it.
+    const partial = join(folder, `${++files}.partial`);
+    await writeFile(partial, content, { mode: 0o600 });
+    await rename(partial, join(folder, name));
     return join(folder, name);
   };
   await mkdir(join(folder, 'keys'));
@@ -106,17 +125,7 @@ export async function openLaboratory(releases: Releases): Promise<Laboratory> {
   async function makeKey(type: KeyName, number: number): Promise<KeyFiles> {
     const pair = await generateKeyPair(keyTypes[type], password);
     const path = await file(`keys/${type}-${number}.key`, pair.privateKeyPem);
-    const runtime = createRuntime();
-    const context = { runtime, password: async () => [password], readStdin: async () => new Uint8Array() };
-    let signer: Promise<Signer> | undefined;
-    return {
-      private: path,
-      public: await file(`keys/${type}-${number}.pub`, pair.publicKeyPem),
-      signer: () => {
-        signer ??= loadSigner(path, context);
-        return signer;
-      },
-    };
+    return keyFiles(path, await file(`keys/${type}-${number}.pub`, pair.publicKeyPem), password);
   }
 
   async function startRegistry(name: RegistryName): Promise<ServerProcess> {

@@ -7,20 +7,13 @@
  * of them.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { SignatureFormat } from '../../src/verify/index.ts';
 import { needPrograms, runProgram } from '../support/programs.ts';
 import { type Cell, type KnownFailure, knownFailureOf, knownFailures } from './known-failures.ts';
-import {
-  type KeyFiles,
-  keyNames,
-  type Laboratory,
-  openLaboratory,
-  registryNames,
-  type TestImage,
-} from './laboratory.ts';
+import { type KeyFiles, keyNames, registryNames, type TestImage } from './laboratory.ts';
 import { checkSection, table } from './page.ts';
-import { type Attempt, type Peer, type PeerName, peerNames, peerPrograms, peersOf } from './peers.ts';
+import { type Attempt, type Peer, type PeerName, peerNames, type Session, useSession } from './peers.ts';
 
 const formats: readonly SignatureFormat[] = ['bundle', 'cosign'];
 const annotations = { env: 'prod', team: 'Größe <&>' };
@@ -55,16 +48,7 @@ const plan: readonly Signing[] = signings.flatMap(({ signer, format }, s) =>
 /** What happened: the known failure, or that it worked. */
 const outcomes = new Map<Cell, KnownFailure | 'works'>();
 const met = new Set<KnownFailure>();
-let lab: Laboratory;
-let peers: Readonly<Record<PeerName, Peer>> | undefined;
-const releases: (() => Promise<void>)[] = [];
-
-before(async () => {
-  lab = await openLaboratory({ after: (release) => void releases.push(release) });
-});
-after(async () => {
-  for (const release of releases.reverse()) await release();
-});
+const session = useSession();
 
 describe('the plan', () => {
   test('every pair of values occurs', () => {
@@ -103,17 +87,15 @@ describe('signed by one, verified by all', { concurrency: 3 }, () => {
     const { signer, format, registry, key, shape, annotated } = signing;
     const title = `${signer}, ${format} format, ${key}, on ${registry}: ${shape}${annotated ? ', annotated' : ''}`;
     test(title, async (t) => {
-      const paths = needPrograms(t, ...peerPrograms);
-      if (paths === undefined) return;
-      peers ??= peersOf(paths, lab);
-      await tryOut(signing, peers);
+      const open = await session(t);
+      if (open !== undefined) await tryOut(signing, open);
     });
   }
 });
 
 describe('the page', () => {
   test('every known failure still happens', (t) => {
-    if (peers === undefined) return t.skip('skipped: nothing was tried');
+    if (outcomes.size === 0) return t.skip('skipped: nothing was tried');
     assert.deepEqual(
       knownFailures.filter((known) => !met.has(known)).map((known) => known.reason),
       [],
@@ -121,12 +103,12 @@ describe('the page', () => {
   });
 
   test('docs/reference/interop.md says what was observed', async (t) => {
-    if (peers === undefined) return t.skip('skipped: nothing was tried');
+    if (outcomes.size === 0) return t.skip('skipped: nothing was tried');
     await checkSection('matrix', section());
   });
 });
 
-async function tryOut(signing: Signing, peers: Readonly<Record<PeerName, Peer>>): Promise<void> {
+async function tryOut(signing: Signing, { lab, peers }: Session): Promise<void> {
   const { signer, format, registry, shape, annotated } = signing;
   const [image, key] = await Promise.all([lab.push(registry, shape), lab.key(signing.key)]);
   const task = { image, key, ...(annotated ? { annotations } : {}) };
@@ -141,8 +123,8 @@ async function tryOut(signing: Signing, peers: Readonly<Record<PeerName, Peer>>)
     const verified = await peers[verifier].verify(task);
     const known = judge('verify', cell, verifier, verified);
     outcomes.set(cell, known ?? 'works');
-    if (known === undefined && signing.key === 'P-256')
-      await refuseOthers(peers[verifier], image, key, annotated);
+    if (known !== undefined || signing.key !== 'P-256') continue;
+    await refuseOthers(peers[verifier], image, [key, await lab.key('P-256', 2)], annotated);
   }
 }
 
@@ -150,14 +132,14 @@ async function tryOut(signing: Signing, peers: Readonly<Record<PeerName, Peer>>)
 async function refuseOthers(
   verifier: Peer,
   image: TestImage,
-  key: KeyFiles,
+  [key, other]: readonly [KeyFiles, KeyFiles],
   annotated: boolean,
 ): Promise<void> {
-  const wrong = await verifier.verify({ image, key: await lab.key('P-256', 2) });
+  const wrong = await verifier.verify({ image, key: other });
   assert.equal(wrong.ok, false, `${verifier.name} accepts a key that did not sign`);
   if (!annotated || !verifier.annotates) return;
-  const other = await verifier.verify({ image, key, annotations: { ...annotations, env: 'test' } });
-  assert.equal(other.ok, false, `${verifier.name} accepts an annotation that was not signed`);
+  const changed = await verifier.verify({ image, key, annotations: { ...annotations, env: 'test' } });
+  assert.equal(changed.ok, false, `${verifier.name} accepts an annotation that was not signed`);
 }
 
 /** Compares an attempt with the table of known failures; the entry that it meets, or undefined when all is well. */

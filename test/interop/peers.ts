@@ -1,12 +1,13 @@
 /** The programs that sign and verify one another's signatures, each behind the same two calls. */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { after, type TestContext } from 'node:test';
 import { isBoltsealError } from '../../src/core/errors.ts';
 import { signImage, verifyImages } from '../../src/flows/index.ts';
 import { parsePublicKey } from '../../src/keys/index.ts';
 import type { SignatureFormat } from '../../src/verify/index.ts';
-import { type ProgramName, type ProgramResult, runProgram } from '../support/programs.ts';
-import type { KeyFiles, Laboratory, TestImage } from './laboratory.ts';
+import { needPrograms, type ProgramResult, runProgram } from '../support/programs.ts';
+import { type KeyFiles, type Laboratory, openLaboratory, type TestImage } from './laboratory.ts';
 
 /** What came of signing or verifying: whether the program was content, and what it said. */
 export interface Attempt {
@@ -24,10 +25,6 @@ export interface Task {
 /** A program that signs and verifies. */
 export interface Peer {
   readonly name: PeerName;
-  /** What must be installed for it. */
-  readonly programs: readonly ProgramName[];
-  /** The formats that it writes. */
-  readonly signs: readonly SignatureFormat[];
   /** Whether it can sign annotations. */
   readonly annotates: boolean;
   /** Signs the image and, of an index, everything in it. */
@@ -43,10 +40,36 @@ export type PeerName = 'Boltseal' | 'cosign 3' | 'cosign 2' | 'skopeo';
 export const peerNames: readonly PeerName[] = ['Boltseal', 'cosign 3', 'cosign 2', 'skopeo'];
 
 /** The programs that peers and registries need. */
-export const peerPrograms = ['cosign3', 'cosign2', 'skopeo', 'docker-registry', 'crane'] as const;
+export const peerPrograms = ['cosign3', 'cosign2', 'skopeo', 'oras', 'docker-registry', 'crane'] as const;
 
 /** The programs' paths. */
 export type PeerPaths = Readonly<Record<(typeof peerPrograms)[number], string>>;
+
+/** A laboratory with its peers. */
+export interface Session {
+  readonly lab: Laboratory;
+  readonly peers: Readonly<Record<PeerName, Peer>>;
+  readonly paths: PeerPaths;
+}
+
+/**
+ * To be called once at the top of a test file. The function returned gives every test the same laboratory, which ends
+ * after the last of them; or it skips the test because a program is missing, and gives undefined.
+ */
+export function useSession(): (t: Pick<TestContext, 'skip'>) => Promise<Session | undefined> {
+  const releases: (() => Promise<void>)[] = [];
+  after(async () => {
+    for (const release of releases.reverse()) await release();
+  });
+  let opened: Promise<Laboratory> | undefined;
+  return async (t) => {
+    const paths = needPrograms(t, ...peerPrograms);
+    if (paths === undefined) return undefined;
+    opened ??= openLaboratory({ after: (release) => void releases.push(release) });
+    const lab = await opened;
+    return { lab, peers: peersOf(paths, lab), paths };
+  };
+}
 
 /** All peers, working in `lab`. */
 export function peersOf(paths: PeerPaths, lab: Laboratory): Readonly<Record<PeerName, Peer>> {
@@ -66,8 +89,6 @@ export function referencesOf({ image, platforms }: TestImage): string[] {
 function boltseal(lab: Laboratory): Peer {
   return {
     name: 'Boltseal',
-    programs: [],
-    signs: ['bundle', 'cosign'],
     annotates: true,
     async sign({ image, key, annotations, format }) {
       const signer = key.signer();
@@ -107,8 +128,6 @@ function cosign3(path: string, lab: Laboratory): Peer {
   return {
     ...cosign(path, lab),
     name: 'cosign 3',
-    programs: ['cosign3'],
-    signs: ['bundle', 'cosign'],
     sign: (task) => cosignSign(path, lab, task, cosign3SignArguments(lab, task.format)),
   };
 }
@@ -117,8 +136,6 @@ function cosign2(path: string, lab: Laboratory): Peer {
   return {
     ...cosign(path, lab),
     name: 'cosign 2',
-    programs: ['cosign2'],
-    signs: ['cosign'],
     sign: (task) => cosignSign(path, lab, task, ['--tlog-upload=false']),
   };
 }
@@ -150,8 +167,6 @@ async function cosignSign(
 function skopeo(path: string, lab: Laboratory): Peer {
   return {
     name: 'skopeo',
-    programs: ['skopeo'],
-    signs: ['cosign'],
     annotates: false,
     async sign({ image, key }) {
       const registries = await sigstoreRegistries(lab, image.host);
@@ -192,12 +207,9 @@ export async function skopeoCopy(
   key: KeyFiles,
   host: string,
   options: readonly string[] = [],
+  signedIdentity: Readonly<Record<string, string>> = { type: 'matchRepository' },
 ): Promise<ProgramResult> {
-  const requirement = {
-    type: 'sigstoreSigned',
-    keyPath: key.public,
-    signedIdentity: { type: 'matchRepository' },
-  };
+  const requirement = { type: 'sigstoreSigned', keyPath: key.public, signedIdentity };
   const policy = { default: [{ type: 'reject' }], transports: { docker: { [host]: [requirement] } } };
   const folder = await mkdtemp(join(lab.folder, 'copy-'));
   const policyFile = await lab.file(`${folder.slice(lab.folder.length + 1)}.json`, JSON.stringify(policy));
