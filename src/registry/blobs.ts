@@ -4,9 +4,10 @@ import { type Digest, digestAlgorithm, digestHex, digestOf } from '../core/diges
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { type Descriptor, describe, emptyConfigBytes, emptyConfigDescriptor } from '../formats/oci.ts';
 import type { Scope } from './auth.ts';
+import type { RegistryRequest, RegistryResponse } from './exchange.ts';
 import type { CallOptions, PendingUpload, PutBlobOptions, Repository } from './repository.ts';
 import { announcedLength, discard, readBody, refusedResponse } from './response.ts';
-import type { RegistryRequest, RegistryResponse, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** What the parts of one repository share. */
 export interface RepositoryContext {

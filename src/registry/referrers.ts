@@ -13,10 +13,10 @@ import {
 } from '../formats/oci.ts';
 import { referrersTag } from '../formats/referrer-manifest.ts';
 import type { RepositoryContext } from './blobs.ts';
+import type { RegistryRequest, RegistryResponse } from './exchange.ts';
 import { nextPage } from './link.ts';
 import type { CallOptions, ReferrersList, StoredManifest } from './repository.ts';
 import { discard, readBody, readProblems, refusedResponse } from './response.ts';
-import type { RegistryRequest, RegistryResponse } from './transport.ts';
 
 /** What is known about the referrers API of one repository; it stays known for the client's life. */
 export interface ReferrersSupport {

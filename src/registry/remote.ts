@@ -7,6 +7,7 @@ import { bareMediaType, type Descriptor, manifestMediaTypes, parseManifest } fro
 import { isTag, type RegistryReference } from '../formats/reference.ts';
 import { backoff } from './backoff.ts';
 import { blobOperations, type RepositoryContext } from './blobs.ts';
+import type { RegistryResponse } from './exchange.ts';
 import { listReferrers, listTags, type ReferrersSupport } from './referrers.ts';
 import type {
   CallOptions,
@@ -16,7 +17,7 @@ import type {
   StoredManifest,
 } from './repository.ts';
 import { announcedLength, discard, readBody, refusedResponse } from './response.ts';
-import type { RegistryResponse, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** What {@link createRemoteRepository} is made of. */
 export interface RemoteRepositoryOptions {

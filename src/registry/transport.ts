@@ -5,12 +5,12 @@
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
-import type { FetchResponse, RequestBody, RequestHeaders, Runtime } from '../core/runtime.ts';
-import { type Authenticator, createAuthenticator, type Scope, stillUnauthorized } from './auth.ts';
+import type { FetchResponse, Runtime } from '../core/runtime.ts';
+import { type Authenticator, createAuthenticator, stillUnauthorized } from './auth.ts';
 import { backoff, classifyFailure, failureCode } from './backoff.ts';
 import type { CredentialSource } from './credentials/credential.ts';
-import { apiAuthority, hostKind, registryHostname, type Scheme, schemesFor } from './origin.ts';
-import { isInward } from './realm.ts';
+import { type ExchangeContext, exchange, type RegistryRequest, type RegistryResponse } from './exchange.ts';
+import { apiAuthority, registryHostname, type Scheme, schemesFor } from './origin.ts';
 import { discard, readBody, refusedResponse } from './response.ts';
 
 /** Settings of all requests to one registry. */
@@ -20,28 +20,6 @@ export interface TransportOptions {
   readonly preferTls: boolean;
   readonly trustedRealms: readonly string[];
   readonly userAgent: string;
-}
-
-/** One logical request; retries, authorization and redirects are the transport's business. */
-export interface RegistryRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
-  /** A path of the API (`/v2/…`), or a URL on the registry's own origin. */
-  readonly target: string | URL;
-  /** What is being done, for errors: `getting the manifest of …`. */
-  readonly what: string;
-  readonly scope: Scope;
-  readonly headers?: RequestHeaders;
-  readonly body?: RequestBody;
-  /** Follows redirects, as only downloads may. */
-  readonly follow?: boolean;
-  /** False for what must not be sent twice in a row when the connection breaks; refusals (429) are still retried. */
-  readonly repeatable?: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A response, and the URL it really came from. */
-export interface RegistryResponse extends FetchResponse {
-  readonly url: URL;
 }
 
 /** Requests to one registry. */
@@ -187,6 +165,11 @@ async function pause(runtime: Runtime, wait: number, signal: AbortSignal | undef
   }
 }
 
+function exchangeContext({ runtime, registry, options, scheme, authority }: Host): ExchangeContext {
+  const { userAgent, allowHttp } = options;
+  return { runtime, registry, origin: `${scheme}://${authority}`, userAgent, allowHttp };
+}
+
 type Attempt<T> =
   | { readonly value: T }
   | { readonly again: 'at once' }
@@ -204,7 +187,7 @@ async function attemptOnce<T>(
   const timer = createTimer(host.runtime, request.signal, deadline);
   const { scheme } = host;
   try {
-    let response = await exchange(host, request, authorization, timer.signal);
+    let response = await exchange(exchangeContext(host), request, authorization, timer.signal);
     if (!host.settled && response.status === 400 && response.url.protocol === 'http:') {
       const body = await readBody(response, limits.errorBodyBytes, 'an error response');
       if (isFromTlsServer(body) && switchScheme(host, scheme)) return { again: 'at once' };
@@ -299,107 +282,6 @@ function isFromTlsServer(body: Uint8Array): boolean {
 
 async function* replayed(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
-}
-
-/** One exchange, with its redirects. */
-async function exchange(
-  host: Host,
-  request: RegistryRequest,
-  authorization: string | undefined,
-  signal: AbortSignal,
-): Promise<RegistryResponse> {
-  const origin = `${host.scheme}://${host.authority}`;
-  let url = new URL(request.target, origin);
-  const api = url;
-  for (let redirects = 0; ; redirects++) {
-    const isApi = url.origin === api.origin;
-    const headers = {
-      'user-agent': host.options.userAgent,
-      ...request.headers,
-      ...(authorization !== undefined && isApi ? { authorization } : {}),
-    };
-    const response = await fetchLogged(host, request, url, headers, signal);
-    const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
-    if (!isRedirect || request.follow !== true) {
-      const { status, headers: answered, body } = response;
-      return { status, headers: answered, body, url };
-    }
-    const location = response.headers.get('location');
-    await discard(response);
-    if (redirects >= limits.redirects) {
-      throw new BoltsealError(
-        'ERR_REGISTRY_REDIRECT',
-        `${request.what}: more than ${limits.redirects} redirects`,
-      );
-    }
-    url = acceptRedirect(host, request.what, url, location);
-  }
-}
-
-async function fetchLogged(
-  host: Host,
-  request: RegistryRequest,
-  url: URL,
-  headers: RequestHeaders,
-  signal: AbortSignal,
-): Promise<FetchResponse> {
-  const { runtime } = host;
-  const { method } = request;
-  const body = typeof request.body === 'function' ? request.body() : request.body;
-  const started = runtime.monotonic();
-  const fields: Record<string, string | number> = { method, host: url.host, path: url.pathname };
-  try {
-    const response = await runtime.fetch(url.href, {
-      method,
-      headers,
-      signal,
-      redirect: 'manual',
-      ...(body === undefined ? {} : { body }),
-      ...(body === undefined || body instanceof Uint8Array ? {} : { duplex: 'half' as const }),
-    });
-    fields['status'] = response.status;
-    return response;
-  } catch (error) {
-    fields['failure'] = failureCode(error) || 'unknown';
-    throw error;
-  } finally {
-    fields['milliseconds'] = Math.round(runtime.monotonic() - started);
-    const outcome = fields['status'] ?? fields['failure'];
-    // The query may hold a signed URL's secret; it is never logged.
-    const message = `${method} ${url.origin}${url.pathname} ${outcome}`;
-    runtime.log({ level: 'debug', event: 'registry.request', message, fields });
-  }
-}
-
-/**
- * Where a download may be redirected to: never from HTTPS to HTTP, never further inside a network than the registry.
- * The authorization stays behind as soon as the origin changes (CVE-2026-50151 and GHSA-vh4v-2xq2-g5cg).
- */
-function acceptRedirect(host: Host, what: string, from: URL, location: string | null): URL {
-  const refuse = (why: string, where: string): never => {
-    throw new BoltsealError('ERR_REGISTRY_REDIRECT', `${what}: the registry redirects to ${where}, ${why}`, {
-      hint: 'Use the name the registry is really served under.',
-      details: { registry: host.registry },
-    });
-  };
-  if (location === null || !URL.canParse(location, from.href)) return refuse('which is not a URL', 'nowhere');
-  const url = new URL(location, from);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return refuse('which is not HTTP', url.protocol);
-  if (url.username !== '' || url.password !== '') return refuse('with a user name in the URL', url.host);
-  if (url.protocol === 'http:' && from.protocol === 'https:') return refuse('which is not HTTPS', url.origin);
-  const isElsewhere = url.hostname !== from.hostname;
-  if (
-    url.protocol === 'http:' &&
-    isElsewhere &&
-    hostKind(url.hostname) === 'public' &&
-    !host.options.allowHttp
-  ) {
-    return refuse('which is not HTTPS', url.origin);
-  }
-  if (isElsewhere && isInward(url.hostname, from.hostname)) {
-    return refuse('an address inside a private network or this machine', url.host);
-  }
-  return url;
 }
 
 interface Timer {
