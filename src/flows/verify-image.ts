@@ -79,7 +79,7 @@ export class VerificationError extends BoltsealError {
  * place that cannot be read is never taken for an empty one.
  *
  * Throws `ERR_IMAGE_NOT_FOUND`, `ERR_NO_SIGNATURES`, `ERR_NO_MATCHING_SIGNATURES` (both as {@link VerificationError}),
- * and what the registry throws.
+ * `ERR_USAGE` for options that contradict each other, and what the registry throws.
  */
 export async function verifyImage(
   reference: string,
@@ -87,6 +87,7 @@ export async function verifyImage(
   runtime: Runtime,
 ): Promise<VerificationReport> {
   begin(Promise.resolve(options.keys));
+  checkOptions(options);
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
   const [keys, found] = await Promise.all([
@@ -97,6 +98,14 @@ export async function verifyImage(
   const report = judge(pinned(image, digest), digest, keys, found, options);
   if (report.accepted.length > 0) return report;
   throw await explainRefusal(image, report, options);
+}
+
+/** What can be told without asking anyone is told before. */
+function checkOptions({ annotations = {}, checkClaims }: VerifyImageOptions): void {
+  if (checkClaims !== false || Object.keys(annotations).length === 0) return;
+  throw new BoltsealError('ERR_USAGE', 'annotations are required, and the check of claims is turned off', {
+    hint: 'Annotations are claims: leave out one of the two.',
+  });
 }
 
 async function discover(

@@ -1,5 +1,6 @@
 /** What the blocks of guides find: programs on PATH, registries with an image, an image layout. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyImage } from '../../src/flows/index.ts';
@@ -64,9 +65,11 @@ export async function makeGuideWorld(releases: Releases, markdown: string): Prom
   };
 }
 
-/** `boltseal` as the sources are now, and the real cosign where it is found. */
+/** `boltseal` as it is now, and the real cosign where it is found. */
 async function writePrograms(folder: string): Promise<void> {
-  const entry = fileURLToPath(new URL('../../src/cli/entry.ts', import.meta.url));
+  // CI installs, and so builds, right before it tests; elsewhere what was built may be older than the sources.
+  const path = process.env['CI'] ? '../../dist/cli/boltseal.cjs' : '../../src/cli/entry.ts';
+  const entry = fileURLToPath(new URL(path, import.meta.url));
   await mkdir(folder, { recursive: true });
   await writeProgram(join(folder, 'boltseal'), `exec '${process.execPath}' '${entry}' "$@"`);
   const cosign = findProgram('cosign3');
@@ -89,4 +92,10 @@ async function writeLayout(folder: string, image: string): Promise<void> {
   const reference = parseReference(image);
   const from = await createRegistryClient(runtime).open(reference);
   await copyImage(from, await createLayout(folder, runtime), referenceTarget(reference), { tag: 'v1' });
+  // As build tools write it: the list has what was tagged, and not what that consists of.
+  const path = join(folder, 'index.json');
+  const index = JSON.parse(await readFile(path, 'utf8'));
+  const manifests = index.manifests.filter((one: { annotations?: object }) => one.annotations !== undefined);
+  assert.equal(manifests.length, 1);
+  await writeFile(path, JSON.stringify({ ...index, manifests }));
 }

@@ -13,6 +13,15 @@ export interface Block {
   readonly needs: readonly ProgramName[];
 }
 
+interface Fence {
+  /** The line that ends the block. */
+  readonly close: string;
+  readonly indent: string;
+  readonly info: string;
+  readonly line: number;
+  readonly text: string[];
+}
+
 /** What a guide calls a program, and which one that is. */
 const programs: Readonly<Record<string, ProgramName>> = {
   cosign: 'cosign3',
@@ -26,17 +35,16 @@ const programs: Readonly<Record<string, ProgramName>> = {
  */
 export function parseBlocks(markdown: string, path: string): readonly Block[] {
   const blocks: Block[] = [];
-  let open:
-    | { readonly fence: string; readonly info: string; readonly line: number; readonly text: string[] }
-    | undefined;
+  let open: Fence | undefined;
   for (const [index, line] of markdown.split('\n').entries()) {
-    const fence = /^(`{3,})(.*)$/.exec(line);
     if (open === undefined) {
-      if (fence !== null) open = { fence: fence[1] ?? '', info: fence[2] ?? '', line: index + 1, text: [] };
-    } else if (line.trimEnd() === open.fence) {
+      // In a list a block is indented, and its text by as much.
+      const [, indent = '', marks, info = ''] = /^( *)(`{3,})(.*)$/.exec(line) ?? [];
+      if (marks !== undefined) open = { close: indent + marks, indent, info, line: index + 1, text: [] };
+    } else if (line.trimEnd() === open.close) {
       blocks.push(block(`${path}:${open.line}`, open.info, open.text.join('\n')));
       open = undefined;
-    } else open.text.push(line);
+    } else open.text.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
   }
   if (open !== undefined) throw new Error(`${path}:${open.line}: the block is not closed`);
   return blocks;

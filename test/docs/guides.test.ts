@@ -1,7 +1,8 @@
 /** Runs the guides: every `sh` block, in order, one shell for each page. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { needPrograms, runProgram } from '../support/programs.ts';
@@ -46,6 +47,38 @@ for (const path of ['README.md', ...guides]) {
   });
 }
 
+test('every link between pages leads somewhere', async () => {
+  const folders = ['.', 'docs', 'docs/guide', 'docs/decisions', 'docs/reference'];
+  const pages = new Map<string, string>();
+  for (const folder of folders) {
+    for (const name of await readdir(join(root, folder))) {
+      const path = posix.join(folder, name);
+      if (name.endsWith('.md')) pages.set(path, await readFile(join(root, path), 'utf8'));
+    }
+  }
+  const broken: string[] = [];
+  for (const [path, text] of pages) {
+    for (const [, link = ''] of text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [file = '', anchor] = link.split('#');
+      const target = file === '' ? path : posix.join(posix.dirname(path), file);
+      const headings =
+        pages
+          .get(target)
+          ?.match(/^#+ .*$/gm)
+          ?.map(slug) ?? [];
+      const exists = file === '' || existsSync(join(root, target));
+      if (!exists || (anchor !== undefined && !headings.includes(anchor))) broken.push(`${path}: ${link}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+/** The anchor of a heading, as GitHub makes it. */
+function slug(heading: string): string {
+  const words = heading.replace(/^#+ /, '').toLowerCase();
+  return words.replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+}
+
 test('the runner notices a block that fails, a wrong exit code and an unknown option', async () => {
   const page = (text: string): readonly Block[] => parseBlocks(text, 'page.md');
   for (const [text, expected] of [
@@ -53,6 +86,7 @@ test('the runner notices a block that fails, a wrong exit code and an unknown op
     ['```sh\necho "$UNSET_VARIABLE"\n```', [false]],
     ['```sh exit=3\nexit 3\n```\n```sh exit=3\ntrue\n```', [true, false]],
     ['```sh exit=1\nfalse\ntrue\n```', [true]],
+    ['- In a list:\n\n  ```sh\n  false\n  ```\n', [false]],
     [
       '```sh\nexport A=1\nmkdir -p x && cd x\n```\n```sh\ntest "$A" = 1\ntest "$(basename "$PWD")" = x\n```',
       [true, true],

@@ -21,6 +21,9 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   const { flags, output } = context;
   const key = keyReference(context);
   const annotations = annotationsOf(flags, 'required-annotations');
+  if (!flags.get('check-claims')) {
+    output.warn('--check-claims=false: a signature of any other image by this key is accepted too');
+  }
   const given = await givenSignatures(context);
   const runtime = await context.runtime();
   const keys = keyContext(context, flags.get('allow-http-key')).then((keys) =>
