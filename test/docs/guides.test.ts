@@ -48,7 +48,7 @@ for (const path of ['README.md', ...guides]) {
 }
 
 test('every link between pages leads somewhere', async () => {
-  const folders = ['.', 'docs', 'docs/guide', 'docs/decisions', 'docs/reference'];
+  const folders = ['.', 'examples', 'docs', 'docs/guide', 'docs/decisions', 'docs/reference'];
   const pages = new Map<string, string>();
   for (const folder of folders) {
     for (const name of await readdir(join(root, folder))) {
