@@ -1,4 +1,5 @@
 /** TLS settings of registries and services, made from files: what `--registry-cacert` and its siblings mean. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BoltsealError } from '../core/errors.ts';
 
@@ -39,8 +40,42 @@ export async function readTlsSettings(files: TlsFiles): Promise<TlsSettings> {
     readPem(files.certificateFile, 'CERTIFICATE', 'client certificate'),
     readPem(files.keyFile, 'PRIVATE KEY', 'client key'),
   ]);
+  if (caCertificates !== undefined) readCertificates(caCertificates, files.caFile);
+  if (clientCertificate !== undefined && clientKey !== undefined) {
+    const [leaf] = readCertificates(clientCertificate, files.certificateFile);
+    checkClientKey(leaf, clientKey, files.keyFile);
+  }
   const { serverName, insecureSkipVerify } = files;
   return { caCertificates, clientCertificate, clientKey, serverName, insecureSkipVerify };
+}
+
+/** Node itself leaves out what it cannot read, and the server's certificate is then untrusted for no visible reason. */
+function readCertificates(pem: string, path = ''): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    // What OpenSSL says of it helps nobody.
+  }
+  throw new BoltsealError('ERR_ENCODING_INVALID', `${path} holds a damaged certificate`, {
+    hint: 'See which one with: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 -print_certs -noout',
+  });
+}
+
+/** Nothing of the key is shown, nor what OpenSSL says of it. */
+function checkClientKey(leaf: X509Certificate | undefined, pem: string, path = ''): void {
+  let belongs: boolean;
+  try {
+    belongs = leaf?.checkPrivateKey(createPrivateKey(pem)) ?? false;
+  } catch {
+    throw new BoltsealError('ERR_ENCODING_INVALID', `${path} holds no private key that can be read`, {
+      hint: 'An encrypted key must be decrypted first: openssl pkey -in FILE -out plain.pem',
+    });
+  }
+  if (belongs) return;
+  throw new BoltsealError('ERR_USAGE', `the key in ${path} does not belong to the client certificate`, {
+    hint: 'The first certificate of --registry-client-cert must be that of --registry-client-key.',
+  });
 }
 
 async function readPem(path: string | undefined, label: string, what: string): Promise<string | undefined> {
@@ -49,7 +84,10 @@ async function readPem(path: string | undefined, label: string, what: string): P
   try {
     content = await readFile(path);
   } catch (cause) {
-    throw new BoltsealError('ERR_FILE_READ', `the ${what} in ${path} cannot be read`, { cause });
+    throw new BoltsealError('ERR_FILE_READ', `the ${what} in ${path} cannot be read`, {
+      cause,
+      hint: 'Is the path right, and may the user that runs this read it?',
+    });
   }
   if (content.length > maxPemBytes) {
     throw new BoltsealError(
