@@ -77,7 +77,7 @@ function commandBlocks(command: CommandSpec): readonly string[] {
   const registry = own.length < command.flags.length;
   return [
     `## boltseal ${command.name}`,
-    '```text\n' + `${usageOf(command)}\n` + '```',
+    `\`\`\`text\n${usageOf(command)}\n\`\`\``,
     ...command.description.map(escaped),
     `\`\`\`text\n${command.examples.map((one) => `# ${one.text}\n${one.command}`).join('\n')}\n\`\`\``,
     ...(own.length === 0 ? [] : [table(['Flag', '', 'Default'], own.map(flagRow))]),
