@@ -30,7 +30,11 @@ function answer(text: string): void {
       return;
     }
     // A reader that went away is no failure.
-    process.exit(code === 'EPIPE' ? 0 : 1);
+    if (code === 'EPIPE') process.exit(0);
+    process.stderr.write(
+      `error: standard output cannot be written (ERR_FILE_WRITE)\n  caused by: ${error}\n`,
+    );
+    process.exit(1);
   }
   process.exit(0);
 }

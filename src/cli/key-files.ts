@@ -44,7 +44,7 @@ async function exists(path: string): Promise<boolean> {
 async function confirmed(existing: readonly string[], context: CommandContext): Promise<boolean> {
   if (!isInteractive(context)) return false;
   const { askYesNo } = await import('./prompt.ts');
-  return askYesNo(`${existing.join(' and ')} will be lost for ever. Overwrite?`);
+  return askYesNo(`${existing.join(' and ')} will be lost for ever. Overwrite?`, context.signal);
 }
 
 /** Writes the pair and says so. */

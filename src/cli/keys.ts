@@ -30,7 +30,10 @@ export async function keyContext(context: CommandContext, allowRemoteKeys = fals
   return {
     runtime: await context.runtime(),
     password: () => existingPassword(context),
-    passwordUsesStdin: fromEnvironment === undefined && !isInteractive(context),
+    // Asked only when standard input is the key: looking at it opens it.
+    get passwordUsesStdin() {
+      return fromEnvironment === undefined && !isInteractive(context);
+    },
     readStdin: () => readAll(io.stdin, { maxBytes: limits.keyBytes, what: 'the key', signal }),
     allowRemoteKeys,
     signal,
@@ -43,7 +46,7 @@ async function existingPassword(context: CommandContext): Promise<readonly Uint8
   if (fromEnvironment !== undefined) return [fromEnvironment];
   if (isInteractive(context)) {
     const { askPassword } = await import('./prompt.ts');
-    return [new TextEncoder().encode(await askPassword('Enter password for private key:'))];
+    return [new TextEncoder().encode(await askPassword('Enter password for private key:', context.signal))];
   }
   return passwordCandidates(await pipedPassword(context));
 }
@@ -54,8 +57,8 @@ export async function newPassword(context: CommandContext): Promise<Uint8Array> 
   if (fromEnvironment !== undefined) return fromEnvironment;
   if (!isInteractive(context)) return withoutFinalNewline(await pipedPassword(context));
   const { askPassword } = await import('./prompt.ts');
-  const first = await askPassword('Enter password for private key:');
-  const second = await askPassword('Enter password for private key again:');
+  const first = await askPassword('Enter password for private key:', context.signal);
+  const second = await askPassword('Enter password for private key again:', context.signal);
   if (first === second) return new TextEncoder().encode(first);
   throw new BoltsealError('ERR_PASSWORD_MISMATCH', 'the two passwords are not the same', {
     hint: 'Nothing was written. Run the command again.',

@@ -28,7 +28,7 @@ async function usernameOf(context: CommandContext): Promise<string> {
   if (given !== undefined) return given;
   if (isInteractive(context)) {
     const { askText } = await import('../prompt.ts');
-    const typed = await askText('User name:');
+    const typed = await askText('User name:', context.signal);
     if (typed !== '') return typed;
   }
   throw new BoltsealError('ERR_USAGE', 'a user name is needed', { hint: 'Give --username NAME.' });
@@ -52,7 +52,7 @@ async function passwordOf(context: CommandContext): Promise<string> {
   }
   if (isInteractive(context)) {
     const { askPassword } = await import('../prompt.ts');
-    const typed = await askPassword('Password:');
+    const typed = await askPassword('Password:', context.signal);
     if (typed !== '') return typed;
   }
   throw new BoltsealError('ERR_PASSWORD_MISSING', 'a password is needed', {
