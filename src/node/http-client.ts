@@ -9,7 +9,7 @@ import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Fetch, FetchInit, FetchResponse } from '../core/runtime.ts';
 import { bareHost, type ProxyServer, proxyFor } from './proxy.ts';
-import { type TlsConnectOptions, type TlsSettings, tlsConnectOptions } from './tls.ts';
+import type { TlsConnectOptions, TlsSettings } from './tls.ts';
 
 /** Settings of {@link createHttpClient}. */
 export interface HttpClientOptions {
@@ -157,7 +157,9 @@ function httpsAgent(client: Client, proxy: ProxyServer | undefined): Promise<Htt
   const key = proxy === undefined ? '' : `${proxy.secure} ${proxy.host} ${proxy.port} ${proxy.authorization}`;
   const known = client.httpsAgents.get(key);
   if (known !== undefined) return known;
-  const made = tlsConnectOptions(client.tls, client.env).then((tls) => makeHttpsAgent(client, tls, proxy));
+  const made = import('./tls.ts')
+    .then(({ tlsConnectOptions }) => tlsConnectOptions(client.tls, client.env))
+    .then((tls) => makeHttpsAgent(client, tls, proxy));
   client.httpsAgents.set(key, made);
   return made;
 }

@@ -1,6 +1,5 @@
 /** The {@link Runtime} of Node. */
 import { randomBytes } from 'node:crypto';
-import { homedir } from 'node:os';
 import type { Fetch, LogEvent, Runtime } from '../core/runtime.ts';
 import { createHttpClient } from './http-client.ts';
 import type { TlsSettings } from './tls.ts';
@@ -25,11 +24,14 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
   return {
     fetch: options.fetch ?? createHttpClient({ env, tls: options.tls }),
     now: () => new Date(),
-    monotonic: () => performance.now(),
+    // `performance` would load a module of its own.
+    monotonic: () => Number(process.hrtime.bigint()) / 1e6,
     sleep,
     random: (length) => new Uint8Array(randomBytes(length)),
     env,
-    home: options.home ?? homeFolder(),
+    get home() {
+      return options.home ?? homeFolder();
+    },
     platform: platform(),
     log: options.log ?? (() => undefined),
   };
@@ -37,7 +39,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
 
 function homeFolder(): string | undefined {
   try {
-    return homedir() || undefined;
+    return process.getBuiltinModule('node:os').homedir() || undefined;
   } catch {
     // A container's user may have no entry in the user database.
     return undefined;

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { listManifests, openImage, pinned } from '../../flows/image.ts';
@@ -107,6 +106,7 @@ function warnOfTag(text: string, { output, flags }: CommandContext): void {
 
 async function readConfig(path: string): Promise<Uint8Array> {
   try {
+    const { readFile } = await import('node:fs/promises');
     return await readFile(path);
   } catch (cause) {
     throw new BoltsealError('ERR_FILE_READ', `the signing config ${path} cannot be read`, { cause });

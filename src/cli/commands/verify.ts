@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import {
@@ -123,6 +122,7 @@ function decodeSignature(content: Uint8Array): Uint8Array {
 async function readInput(path: string, what: string, maxBytes: number): Promise<Uint8Array> {
   let content: Uint8Array;
   try {
+    const { readFile } = await import('node:fs/promises');
     content = await readFile(path);
   } catch (cause) {
     throw new BoltsealError('ERR_FILE_READ', `the ${what} ${path} cannot be read`, { cause });
