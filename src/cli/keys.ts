@@ -30,10 +30,7 @@ export async function keyContext(context: CommandContext, allowRemoteKeys = fals
   return {
     runtime: await context.runtime(),
     password: () => existingPassword(context),
-    // Asked only when standard input is the key: looking at it opens it.
-    get passwordUsesStdin() {
-      return fromEnvironment === undefined && !isInteractive(context);
-    },
+    passwordUsesStdin: () => fromEnvironment === undefined && !isInteractive(context),
     readStdin: () => readAll(io.stdin, { maxBytes: limits.keyBytes, what: 'the key', signal }),
     allowRemoteKeys,
     signal,

@@ -8,8 +8,8 @@ export interface KeyOptions {
   readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
   /** The password of an encrypted key, or a function that is called only when the key is encrypted. */
   readonly password?: Password | PasswordSource | undefined;
-  /** True when `password` would read standard input, so that the reference `-` cannot be used for an encrypted key. */
-  readonly passwordUsesStdin?: boolean | undefined;
+  /** Whether `password` would read standard input, so that the reference `-` cannot be used for an encrypted key. */
+  readonly passwordUsesStdin?: (() => boolean) | undefined;
   /** Reads all of standard input, for the reference `-`; without it that reference is refused. */
   readonly readStdin?: (() => Promise<Uint8Array>) | undefined;
   /** Permits public keys over http and https. */
@@ -21,7 +21,7 @@ export interface KeyOptions {
 export interface KeyContext {
   readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
   readonly password: PasswordSource;
-  readonly passwordUsesStdin?: boolean | undefined;
+  readonly passwordUsesStdin?: (() => boolean) | undefined;
   /** All of standard input, at most `limits.keyBytes`. Called at most once. */
   readonly readStdin: () => Promise<Uint8Array>;
   readonly allowRemoteKeys?: boolean | undefined;

@@ -112,7 +112,7 @@ describe('key references', () => {
       'empty standard input': ['-', {}, 'ERR_KEY_EMPTY'],
       'key and password on standard input': [
         '-',
-        { readStdin: async () => privateKey, passwordUsesStdin: true },
+        { readStdin: async () => privateKey, passwordUsesStdin: () => true },
         'ERR_KEY_STDIN_CONFLICT',
       ],
       'a web address': ['https://example.com/cosign.pub', { allowRemoteKeys: true }, 'ERR_USAGE'],

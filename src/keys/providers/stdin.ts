@@ -16,7 +16,7 @@ export const stdinKeys: KeyProvider = {
     return await openPrivateKey(
       await context.readStdin(),
       () => {
-        if (context.passwordUsesStdin !== true) return context.password();
+        if (context.passwordUsesStdin?.() !== true) return context.password();
         throw new BoltsealError(
           'ERR_KEY_STDIN_CONFLICT',
           `${what} is encrypted, and its password would be read there too`,
