@@ -32,7 +32,7 @@ import { startEmbeddedRegistryProcess } from '../test/support/embedded-registry-
 import { findProgram } from '../test/support/programs.ts';
 import { type Registry, startDockerRegistry } from '../test/support/registries.ts';
 import { pushSmallImage } from '../test/support/small-image.ts';
-import { circumstances, table, writeSection } from './results.ts';
+import { circumstances, commandLine, table, writeSection } from './results.ts';
 
 /** What one part did. */
 interface Part {
@@ -50,7 +50,7 @@ const parallel = 16;
 const parts = [...(await cryptography()), ...parsing(), ...(await registries())];
 const report = [
   '## Parts',
-  `\`${['node bench/parts.ts', ...process.argv.slice(2)].join(' ')}\`: ${circumstances(new Date())}. Node ${process.version}, from ` +
+  `\`${commandLine('node bench/parts.ts')}\`: ${circumstances(new Date())}. Node ${process.version}, from ` +
     `the sources. Each registry is a process of its own, asked over ${parallel} kept connections by this one, whose share of ` +
     'the time is in the number.',
   table(

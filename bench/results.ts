@@ -34,6 +34,13 @@ export function circumstances(now: Date): string {
   return `${now.toISOString().slice(0, 10)}, ${availableParallelism()} cores, ${memory} GiB; load of the machine at the end ${load.toFixed(1)}`;
 }
 
+/** How the running bench was called, without what only says where a copy of the result goes. */
+export function commandLine(start: string): string {
+  const args = process.argv.slice(2);
+  const at = args.indexOf('--json');
+  return [start, ...args.filter((_, i) => at < 0 || (i !== at && i !== at + 1))].join(' ');
+}
+
 /** A Markdown table with its columns aligned; the first is text, the others are numbers. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, i) =>

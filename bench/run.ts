@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type Cost, findMeter, type Meter, measure, type Step, versionOf } from './measure.ts';
 import { type Door, type Place, placeNames, startPlace } from './places.ts';
-import { circumstances, table, writeSection } from './results.ts';
+import { circumstances, commandLine, table, writeSection } from './results.ts';
 import { type Pair, type Scenario, scenarios, type Target } from './scenarios.ts';
 import { median, ratio } from './statistics.ts';
 import { boltsealVersion, cosignVersion, openWorkbench, type Workbench } from './workbench.ts';
@@ -175,7 +175,7 @@ function describeTargets(row: Row): string {
 async function describe(of: Workbench, by: Meter, made: readonly Row[]): Promise<string> {
   const missed = made.flatMap((row) => row.targets.filter(({ reached }) => !reached)).length;
   const counted = made.flatMap((row) => row.targets).length;
-  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
+  const command = commandLine('npm run bench --');
   return [
     '## Side by side with cosign 3',
     `\`${command}\`: ${circumstances(new Date())}. Boltseal ${await boltsealVersion()} by Node ${versionOf(of.node)} ` +

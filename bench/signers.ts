@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { runProgram } from '../test/support/programs.ts';
 import { type Registry, startCraneRegistry, startDockerRegistry } from '../test/support/registries.ts';
 import { type Step, versionOf } from './measure.ts';
-import { circumstances, table, writeSection } from './results.ts';
+import { circumstances, commandLine, table, writeSection } from './results.ts';
 import { boltsealSign } from './scenarios.ts';
 import {
   boltsealVersion,
@@ -180,7 +180,7 @@ function exitCode(step: Step): Promise<number | null> {
 }
 
 async function describe(outcomes: readonly Outcome[]): Promise<string> {
-  const command = ['node bench/signers.ts', ...process.argv.slice(2)].join(' ');
+  const command = commandLine('node bench/signers.ts');
   return [
     `## ${count} signers at once on one image`,
     `\`${command}\`: ${circumstances(new Date())}. Boltseal ${await boltsealVersion()} by Node ${versionOf(bench.node)}; ` +
