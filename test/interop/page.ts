@@ -14,6 +14,7 @@ const sections = {
   together: 'Several signatures on one image',
   refusals: 'What is refused',
   keys: 'Keys',
+  cli: 'Command lines',
   output: 'What `verify` prints',
   tools: 'Other commands and programs',
   busybox: 'A real image',

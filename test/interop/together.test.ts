@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { signImage } from '../../src/flows/index.ts';
-import { runProgram } from '../support/programs.ts';
 import { type KeyFiles, registryNames, type TestImage } from './laboratory.ts';
+import { attachForeign, foreignType, referrerTypes } from './oras.ts';
 import { checkSection, observations, table } from './page.ts';
 import { type Peer, type PeerName, type Session, useSession } from './peers.ts';
 
@@ -11,7 +11,6 @@ const session = useSession();
 const found = observations();
 const everybody: readonly PeerName[] = ['Boltseal', 'cosign 3', 'cosign 2', 'skopeo'];
 const readsBundles: readonly PeerName[] = ['Boltseal', 'cosign 3'];
-const foreignType = 'application/spdx+json';
 
 describe('the cosign format', { concurrency: 3 }, () => {
   for (const other of ['cosign 3', 'cosign 2', 'skopeo'] as const) {
@@ -87,8 +86,8 @@ describe('bundles', { concurrency: 3 }, () => {
         await attachForeign(open, image);
         await signInTurn(open, image, 'bundle', order);
         await allVerify(open, image, order.length, readsBundles);
-        assert.deepEqual(await referrersOf(open, image, foreignType), [foreignType]);
-        assert.equal((await referrersOf(open, image)).length, order.length + 1);
+        assert.deepEqual(await referrerTypes(open, image, foreignType), [foreignType]);
+        assert.equal((await referrerTypes(open, image)).length, order.length + 1);
         done.add(`${registry} ${order[0]}`);
         if (done.size === 2 * registryNames.length)
           row.observed('every signature verifies with Boltseal and cosign 3; oras still finds its own');
@@ -188,29 +187,4 @@ async function allVerify(
 
 function succeeded({ ok, message }: { readonly ok: boolean; readonly message: string }, who = ''): void {
   assert.ok(ok, `${who} ${message}`);
-}
-
-async function attachForeign({ lab, paths }: Session, image: TestImage): Promise<void> {
-  await lab.file('sbom.json', '{"spdxVersion":"SPDX-2.3"}');
-  const { reference } = image.image;
-  const args = [
-    'attach',
-    '--plain-http',
-    '--artifact-type',
-    foreignType,
-    reference,
-    `sbom.json:${foreignType}`,
-  ];
-  const { code, stderr } = await runProgram(paths.oras, args, { cwd: lab.folder });
-  assert.equal(code, 0, stderr);
-}
-
-/** The artifact types of an image's referrers as oras lists them. */
-async function referrersOf({ paths }: Session, image: TestImage, type?: string): Promise<string[]> {
-  const filter = type === undefined ? [] : ['--artifact-type', type];
-  const args = ['discover', '--plain-http', '--format', 'json', ...filter, image.image.reference];
-  const { code, stdout, stderr } = await runProgram(paths.oras, args);
-  assert.equal(code, 0, stderr);
-  const { referrers, manifests = referrers } = JSON.parse(stdout);
-  return (manifests ?? []).map((one: { artifactType: string }) => one.artifactType);
 }

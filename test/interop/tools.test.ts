@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { signImage } from '../../src/flows/index.ts';
 import { runProgram } from '../support/programs.ts';
 import type { RegistryName, TestImage } from './laboratory.ts';
+import { attachForeign, foreignType, referrerTypes } from './oras.ts';
 import { checkSection, observations, table } from './page.ts';
 import { type PeerName, type Session, sigstoreRegistries, skopeoCopy, useSession } from './peers.ts';
 
 const session = useSession();
 const found = observations();
 const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
-const foreignType = 'application/spdx+json';
 /** With the referrers API and with the fallback tag. */
 const registries: readonly RegistryName[] = ['Boltseal’s registry', 'docker-registry'];
 let copies = 0;
@@ -37,7 +37,7 @@ test('oras finds bundles by their artifact type', async (t) => {
     const image = await open.lab.push(registry, 'single');
     const key = await open.lab.key('P-256');
     assert.ok((await open.peers[signer].sign({ image, key, format: 'bundle' })).ok);
-    return discovered(open, image);
+    return referrerTypes(open, image);
   };
   for (const registry of registries) assert.deepEqual(await types('Boltseal', registry), [bundleType]);
   assert.deepEqual(await types('cosign 3', 'Boltseal’s registry'), [bundleType]);
@@ -58,7 +58,7 @@ test('cosign 3 removes signatures of Boltseal', async (t) => {
     assert.equal(code, 0, stderr);
     const { message } = await open.peers.Boltseal.verify({ image, key: await open.lab.key('P-256') });
     assert.match(message, /^ERR_NO_SIGNATURES/);
-    const left = await discovered(open, image);
+    const left = await referrerTypes(open, image);
     assert.deepEqual(left, registry === 'docker-registry' ? [] : [foreignType]);
   }
   clean.observed(
@@ -230,22 +230,6 @@ async function verify(
   }
 }
 
-async function attachForeign({ lab, paths }: Session, { image }: TestImage): Promise<void> {
-  await lab.file('sbom.json', '{"spdxVersion":"SPDX-2.3"}');
-  const file = `sbom.json:${foreignType}`;
-  const args = ['attach', '--plain-http', '--artifact-type', foreignType, image.reference, file];
-  const { code, stderr } = await runProgram(paths.oras, args, { cwd: lab.folder });
-  assert.equal(code, 0, stderr);
-}
-
 async function bundlesIn(open: Session, image: TestImage): Promise<readonly string[]> {
-  return (await discovered(open, image)).filter((type) => type === bundleType);
-}
-
-/** The artifact types of an image's referrers as oras lists them. */
-async function discovered({ paths }: Session, { image }: TestImage): Promise<readonly string[]> {
-  const args = ['discover', '--plain-http', '--format', 'json', image.reference];
-  const { code, stdout, stderr } = await runProgram(paths.oras, args);
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout).referrers.map((one: { artifactType: string }) => one.artifactType);
+  return (await referrerTypes(open, image)).filter((type) => type === bundleType);
 }
