@@ -69,6 +69,7 @@ test('verify asks four requests, and sign few', async () => {
   const { runtime, repository } = world;
   await attachBundle(world, 'one');
   assert.deepEqual(runtime.seen.map(({ method }) => method).sort(), [
+    'GET',
     'HEAD',
     'POST',
     'POST',
@@ -79,6 +80,16 @@ test('verify asks four requests, and sign few', async () => {
   const before = runtime.seen.length;
   assert.equal((await discoverSignatures(repository, subject)).candidates.length, 1);
   assert.equal(runtime.seen.length - before, 4);
+});
+
+test('a registry that acknowledges a subject and lists nothing gets a fallback index', async () => {
+  const world = await makeWorld(
+    (inner) => async (url, init) =>
+      url.includes('/referrers/') ? respond({ status: 404 }) : inner(url, init),
+    true,
+  );
+  const ours = await attachBundle(world, 'one');
+  assert.deepEqual(await listed(world), [ours]);
 });
 
 test('an undisturbed writer reads, writes and confirms once', async () => {

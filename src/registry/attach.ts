@@ -37,8 +37,8 @@ export interface AttachedReferrer {
 }
 
 /**
- * Stores a manifest as referrer of its subject. Where the registry does not index it itself, the fallback tag's list
- * is extended, and this resolves only when the new entry stays there. Throws `ERR_ATTACH_CONFLICT` when it does not,
+ * Stores a manifest as referrer of its subject, and resolves only when a reader finds it: in the registry's own list, or,
+ * where the registry has none, in the list under the fallback tag, which is extended. Throws `ERR_ATTACH_CONFLICT` when it does not,
  * and `ERR_REGISTRY_UNSUPPORTED` when the tag holds something that must not be overwritten.
  * {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject}
  */
@@ -50,11 +50,33 @@ export async function attachReferrer(
 ): Promise<AttachedReferrer> {
   const { manifest, descriptor, subject } = referrer;
   const stored = await repository.putManifest(manifest, descriptor.mediaType, options);
-  if (stored.subjectIndexed) return { place: 'referrers-api' };
+  if (stored.subjectIndexed && (await isListed(repository, referrer, runtime, options))) {
+    return { place: 'referrers-api' };
+  }
   const list = fallbackList(repository, subject, runtime, options);
   const ours = new Map<string, string>([[descriptor.digest, goJson(descriptorJson(descriptor))]]);
   await addToSharedList(list, ours, runtime, options.signal);
   return { place: 'fallback-tag' };
+}
+
+/**
+ * Whether the registry really lists what it acknowledged with `OCI-Subject`. Some list it a moment later; some send the
+ * header and have no referrers API, and then the fallback tag must be kept.
+ */
+async function isListed(
+  repository: Repository,
+  { descriptor, subject }: ReferrerToAttach,
+  runtime: Runtime,
+  options: CallOptions,
+): Promise<boolean> {
+  for (let wait = 100; ; wait *= 2) {
+    const { source, descriptors, problem } = await repository.referrers(subject, options);
+    if (source !== 'api') return false;
+    // Of a list that is too long to be read whole, the registry's word has to do.
+    if (problem !== undefined || descriptors.some(({ digest }) => digest === descriptor.digest)) return true;
+    if (wait > limits.listingTime) return false;
+    await runtime.sleep(wait, options.signal);
+  }
 }
 
 /** A list that is a manifest: what was read of it. */

@@ -232,9 +232,10 @@ suite('realms', () => {
   test('get credentials only where they belong', async () => {
     const cases: readonly (readonly [string, string, readonly string[], boolean])[] = [
       ['registry.example/a', 'https://registry.example/token', [], true],
-      ['registry.example:5000/a', 'https://registry.example:5001/token', [], true],
-      ['registry.corp.example/a', 'https://auth.corp.example/token', [], true],
-      ['registry.acme-corp.com/a', 'https://gitlab.acme-corp.com/jwt/auth', [], true],
+      ['registry.example:5000/a', 'https://registry.example:5001/token', [], false],
+      ['registry.example:5000/a', 'https://registry.example:5001/token', ['registry.example:5001'], true],
+      ['registry.corp.example/a', 'https://auth.corp.example/token', [], false],
+      ['registry.acme-corp.com/a', 'https://gitlab.acme-corp.com/jwt/auth', [], false],
       ['nginx', 'https://auth.docker.io/token', [], true],
       ['registry.gitlab.com/a/b', 'https://gitlab.com/jwt/auth', [], true],
       ['registry.example/a', 'https://elsewhere.test/token', [], false],
@@ -246,7 +247,8 @@ suite('realms', () => {
       ['one.azurecr.io/a', 'https://two.azurecr.io/token', [], false],
       ['registry.example/a', 'https://registry.example.evil.test/token', [], false],
       ['registry.example/a', 'https://evilregistry.example/token', [], false],
-      ['localhost:5000/a', 'http://127.0.0.1:5001/token', [], true],
+      ['localhost:5000/a', 'http://127.0.0.1:5001/token', [], false],
+      ['localhost:5000/a', 'http://localhost:5000/token', [], true],
       ['127.0.0.1:5000/a', 'https://evil.test/token', [], false],
     ];
     for (const [reference, realm, trustedRealms, isAllowed] of cases) {
@@ -292,7 +294,7 @@ suite('realms', () => {
     }
     const named = await openAgainst(asksAt('https://10.0.0.1/token'), { trustedRealms: ['10.0.0.1'] });
     assert.equal(await named.repository.getManifest('v1'), undefined);
-    const inside = await openAgainst(asksAt('https://10.0.0.1/token'), {}, '10.0.0.1:5000/a');
+    const inside = await openAgainst(asksAt('https://10.0.0.1/token'), {}, '10.0.0.1/a');
     assert.equal(await inside.repository.getManifest('v1'), undefined);
   });
 });

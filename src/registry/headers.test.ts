@@ -7,7 +7,7 @@ import { isBoltsealError } from '../core/errors.ts';
 import { backoff, classifyFailure, parseRetryAfter } from './backoff.ts';
 import { parseChallenges } from './challenge.ts';
 import { nextPage } from './link.ts';
-import { apiAuthority, hostKind, isSiblingHost, schemesFor } from './origin.ts';
+import { apiAuthority, hostKind, schemesFor } from './origin.ts';
 import { printable } from './response.ts';
 
 const challenges = (header: string): unknown =>
@@ -175,12 +175,6 @@ test('how far away hosts are', () => {
     for (const host of hosts) assert.equal(hostKind(new URL(`http://${host}`).hostname), kind, host);
   }
   assert.equal(apiAuthority('index.docker.io'), 'registry-1.docker.io');
-  assert.equal(isSiblingHost('a.example.com', 'b.c.example.com'), true);
-  assert.equal(isSiblingHost('example.com', 'a.example.com'), true);
-  assert.equal(isSiblingHost('a.co.uk', 'b.co.uk'), false);
-  assert.equal(isSiblingHost('a.x.co.uk', 'b.x.co.uk'), true);
-  assert.equal(isSiblingHost('a.github.io', 'b.github.io'), false);
-  assert.equal(isSiblingHost('1.2.3.4', '5.6.3.4'), false);
   assert.deepEqual(schemesFor('10.0.0.1', {}), ['https']);
   assert.deepEqual(schemesFor('a.localhost', {}), ['https']);
 });

@@ -1,4 +1,4 @@
-/** Where a registry is, how it may be spoken to, and which other hosts belong to it. */
+/** Where a registry is, and how it may be spoken to. */
 import { isIP } from 'node:net';
 import { dockerHubRegistry } from '../formats/reference.ts';
 
@@ -82,50 +82,4 @@ export function schemesFor(
 ): readonly [Scheme, ...Scheme[]] {
   if (allowsPlainHttp(hostname)) return options.preferTls === true ? ['https', 'http'] : ['http', 'https'];
   return options.allowHttp === true ? ['https', 'http'] : ['https'];
-}
-
-/** Suffixes under which strangers get names of their own; two names below one do not belong together. */
-const sharedSuffixes: readonly string[] = [
-  'amazonaws.com',
-  'appspot.com',
-  'azurecr.io',
-  'azurewebsites.net',
-  'cloudfront.net',
-  'digitaloceanspaces.com',
-  'fly.dev',
-  'github.io',
-  'gitlab.io',
-  'herokuapp.com',
-  'jfrog.io',
-  'netlify.app',
-  'ngrok.io',
-  'onrender.com',
-  'pages.dev',
-  'pkg.dev',
-  'run.app',
-  'vercel.app',
-  'windows.net',
-  'workers.dev',
-];
-
-/**
- * Whether two host names lie below one domain that a single owner registered (`registry.example.com` and
- * `auth.example.com`). Without the public suffix list it errs on the side of no: `co.uk`-like and shared suffixes.
- */
-export function isSiblingHost(one: string, other: string): boolean {
-  if (isIP(one) !== 0 || isIP(other) !== 0) return false;
-  const domain = registrableDomain(one);
-  return domain !== undefined && domain === registrableDomain(other);
-}
-
-function registrableDomain(host: string): string | undefined {
-  const labels = host.toLowerCase().replace(/\.$/, '').split('.');
-  const top = labels.at(-1) ?? '';
-  const second = labels.at(-2) ?? '';
-  const isSplitCountry =
-    top.length === 2 && (second.length <= 3 || /^(?:govt|gouv|info|name|asso|mil|school|plc)$/.test(second));
-  const count = isSplitCountry ? 3 : 2;
-  if (labels.length < count) return undefined;
-  const domain = labels.slice(-count).join('.');
-  return sharedSuffixes.includes(domain) || hostKind(domain) !== 'public' ? undefined : domain;
 }

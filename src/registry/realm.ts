@@ -4,11 +4,11 @@
  * A realm is whatever the registry writes. That has let registries (or whoever can speak for one) make clients send
  * stored credentials elsewhere, drop to plain HTTP, or ask services inside the client's network (CVE-2026-48978).
  * So: the realm is HTTPS; a public registry cannot name loopback or private hosts; credentials go only to the
- * registry's own host, to a host of the same registered domain, to the well-known pairs below, or to hosts the user
- * named. Anonymous tokens, which give nothing away, may come from anywhere public.
+ * registry's own origin, to the well-known pairs below, or to hosts the user named. Anonymous tokens, which give
+ * nothing away, may come from anywhere public.
  */
 import { BoltsealError } from '../core/errors.ts';
-import { allowsPlainHttp, hostKind, isSiblingHost } from './origin.ts';
+import { allowsPlainHttp, hostKind } from './origin.ts';
 
 /** A realm that may be asked. */
 export interface AcceptedRealm {
@@ -53,7 +53,7 @@ export function acceptRealm(realm: string, context: RealmContext): AcceptedRealm
   if (!isSameHost && !isTrusted && isInward(url.hostname, api.hostname)) {
     throw refused(registry, `${shown}, an address inside a private network or this machine`, url.host);
   }
-  return { url, mayHaveCredentials: isTrusted || isSameHost || belongsTogether(url, api) };
+  return { url, mayHaveCredentials: isTrusted || url.origin === api.origin || isKnownRealm(url, api) };
 }
 
 /** The error for a realm that would need credentials and must not get them. */
@@ -75,13 +75,8 @@ export function isInward(target: string, registry: string): boolean {
   return order[hostKind(target)] > order[hostKind(registry)];
 }
 
-function belongsTogether(realm: URL, api: URL): boolean {
-  if (allowsPlainHttp(realm.hostname) && allowsPlainHttp(api.hostname)) return true;
-  if (realm.port !== '' && realm.port !== api.port) return false;
-  return (
-    isSiblingHost(realm.hostname, api.hostname) ||
-    knownRealms.some(([registry, host]) => registry.test(api.hostname) && realm.hostname === host)
-  );
+function isKnownRealm(realm: URL, api: URL): boolean {
+  return knownRealms.some(([registry, host]) => registry.test(api.host) && realm.host === host);
 }
 
 function isTrustedRealm(realm: URL, context: RealmContext): boolean {
