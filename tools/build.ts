@@ -22,14 +22,29 @@ const staging = join(root, `.dist-${process.pid}`);
  */
 async function chunkGroups(): Promise<{ name: string; test: (id: string) => boolean; priority: number }[]> {
   const files = new Map((await readSources(join(root, 'src'))).map((file) => [file.path, file.text]));
-  const together = [
-    { name: 'frame', from: 'cli/process.ts' },
-    { name: 'keys', from: 'cli/keys.ts' },
-    { name: 'image', from: 'cli/commands/verify.ts' },
+  const together: readonly { name: string; from: readonly string[] }[] = [
+    { name: 'frame', from: ['cli/process.ts'] },
+    {
+      name: 'command',
+      from: [
+        'cli/runtime.ts',
+        'cli/image-options.ts',
+        'cli/keys.ts',
+        'cli/outcomes.ts',
+        'cli/progress.ts',
+        'flows/concurrent.ts',
+      ],
+    },
+    { name: 'keys', from: ['keys/reference.ts'] },
+    { name: 'image', from: ['flows/verify-image.ts'] },
+    { name: 'judge', from: ['flows/judge.ts'] },
+    { name: 'signing', from: ['flows/sign-image.ts'] },
   ];
   return together.map(({ name, from }, index) => {
-    const members = new Set([...reach(from, files)].map((path) => join(root, 'src', path)));
-    members.delete(join(root, 'src', from === 'cli/process.ts' ? '' : from));
+    const members = new Set(
+      from.flatMap((path) => [...reach(path, files)]).map((path) => join(root, 'src', path)),
+    );
+    members.delete(join(root, 'src', 'cli/process.ts'));
     return { name, test: (id) => members.has(id), priority: together.length - index };
   });
 }

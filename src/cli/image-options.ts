@@ -3,7 +3,6 @@ import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { ImageOptions } from '../flows/image.ts';
 import { parseReference } from '../formats/reference.ts';
-import { createRegistryClient } from '../registry/client.ts';
 import type { Credential, CredentialSource } from '../registry/credentials/credential.ts';
 import type { CommandContext, Flags } from './command.ts';
 import type { FlagId } from './flags.ts';
@@ -17,6 +16,7 @@ export async function imageOptions(
   const { command, flags, signal } = context;
   const runtime = await context.runtime();
   const elsewhere = command.flags.includes('signature-repository');
+  const { createRegistryClient } = await import('../registry/client.ts');
   return {
     registry: createRegistryClient(runtime, {
       ...registryPermissions(flags),

@@ -24,3 +24,17 @@ export async function mapConcurrent<T, R>(
   if (failure) throw failure.error;
   return results;
 }
+
+/** Work begun early may fail before anybody waits for it; the failure is seen by whoever awaits the promise. */
+export function begin<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}
+
+/**
+ * Resolves when what was begun has had its turn: requests are on their way, keys are being derived. What is loaded after
+ * that is loaded while they are waited for, and not before they start.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

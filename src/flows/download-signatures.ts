@@ -1,20 +1,33 @@
+import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
-import type { SignedEntity } from '../verify/entity.ts';
-import { findCandidates, readFailures } from './candidates.ts';
+import type { Descriptor } from '../formats/oci.ts';
+import { discoverSignatures } from '../registry/discover.ts';
 import { type ImageOptions, openImage, pinned, resolveImage } from './image.ts';
+
+/** One signature as it is stored. */
+export interface DownloadedSignature {
+  readonly format: 'bundle' | 'cosign';
+  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag';
+  /** The manifest that carries it. */
+  readonly manifest: Digest;
+  /** Its layer; in the cosign format the annotations hold the signature. */
+  readonly layer: Descriptor;
+  /** The bundle, or the simple-signing payload. */
+  readonly content: Uint8Array;
+}
 
 /** The signatures stored for one image, not verified. */
 export interface DownloadedSignatures {
   /** `name@digest`. */
   readonly reference: string;
-  /** In both formats, each decoded; a bundle's bytes are in `content`. */
-  readonly signatures: readonly SignedEntity[];
+  readonly signatures: readonly DownloadedSignature[];
 }
 
 /**
- * Fetches every signature of an image, in both formats. Nothing is verified: use `verifyImage` for that. Throws
- * `ERR_IMAGE_NOT_FOUND`, `ERR_NO_SIGNATURES`, and what the registry throws, also when only some of it could be read.
+ * Fetches every signature of an image, in both formats, exactly as it is stored. Nothing is verified: use `verifyImage`
+ * for that. Throws `ERR_IMAGE_NOT_FOUND`, `ERR_NO_SIGNATURES`, and what the registry throws, also when only some of it
+ * could be read.
  */
 export async function downloadSignatures(
   reference: string,
@@ -23,13 +36,16 @@ export async function downloadSignatures(
 ): Promise<DownloadedSignatures> {
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
-  const found = await findCandidates(image.signatures, digest, image.repository.dockerReference, options);
-  const [failure] = readFailures(found);
-  if (failure) throw failure;
-  if (found.entities.length === 0) {
-    throw new BoltsealError('ERR_NO_SIGNATURES', `no signature was found for ${pinned(image, digest)}`, {
-      hint: 'Look at everything that is attached with: boltseal tree',
-    });
-  }
-  return { reference: pinned(image, digest), signatures: found.entities };
+  const { places, candidates } = await discoverSignatures(image.signatures, digest, {
+    signal: options.signal,
+  });
+  const failure = [...places, ...candidates].find(({ error }) => error !== undefined)?.error;
+  if (failure !== undefined) throw failure;
+  const signatures = candidates.flatMap(({ format, place, manifest, layer, content }) =>
+    layer && content ? [{ format, place, manifest, layer, content }] : [],
+  );
+  if (signatures.length > 0) return { reference: pinned(image, digest), signatures };
+  throw new BoltsealError('ERR_NO_SIGNATURES', `no signature was found for ${pinned(image, digest)}`, {
+    hint: '`boltseal tree` shows everything that is attached.',
+  });
 }

@@ -1,6 +1,10 @@
 /** The pipelines: sign, verify, copy, and looking at what is attached to an image. */
 export { type CopiedImage, copyImage } from './copy-image.ts';
-export { type DownloadedSignatures, downloadSignatures } from './download-signatures.ts';
+export {
+  type DownloadedSignature,
+  type DownloadedSignatures,
+  downloadSignatures,
+} from './download-signatures.ts';
 export type { ImageOptions } from './image.ts';
 export {
   type ImageSignature,

@@ -1,5 +1,6 @@
 /** Telling why nothing was accepted: which of many reasons comes first, and what to do next. */
 import type { BoltsealError, ErrorCode } from '../core/errors.ts';
+import type { PlaceReport } from '../registry/discover.ts';
 import type { Refusal } from '../verify/verdict.ts';
 
 /**
@@ -41,4 +42,21 @@ export function nextStep(error: BoltsealError, what: 'place' | 'candidate'): str
   return what === 'place'
     ? 'What is stored there is damaged, or was changed on the way. `boltseal tree` shows what is attached; remove what is damaged and sign again.'
     : 'What is stored is damaged or no signature of an image: sign the image again. --explain shows the reason for each.';
+}
+
+/**
+ * The errors that leave open whether there is a good signature: of places that could not be read to their end, whatever
+ * the reason, and of candidates that could not be fetched. Content that was fetched and is bad is not among them.
+ */
+export function readFailures(found: {
+  readonly places: readonly PlaceReport[];
+  readonly refused: readonly Pick<Refusal, 'error'>[];
+}): readonly BoltsealError[] {
+  const unfetched = found.refused.filter(
+    ({ error }) => error.code.startsWith('ERR_REGISTRY_') || error.code === 'ERR_INTERRUPTED',
+  );
+  return [
+    ...found.places.flatMap(({ error }) => (error ? [error] : [])),
+    ...unfetched.map(({ error }) => error),
+  ];
 }

@@ -8,11 +8,10 @@ import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
 import type { Evidence } from '../verify/verdict.ts';
 import { verifyEntity } from '../verify/verify-entity.ts';
-import { mapConcurrent } from './concurrent.ts';
+import { begin, mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
 import {
   type AssembledSignature,
-  begin,
   type SigningSubject,
   type StoredSignature,
   signatureWriters,

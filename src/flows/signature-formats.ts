@@ -22,6 +22,7 @@ import { attachReferrer, attachSignatureLayer } from '../registry/attach.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
 import type { EntityOrigin, SignatureFormat, SignedEntity } from '../verify/entity.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
+import { begin } from './concurrent.ts';
 
 /** What is going to be signed. */
 export interface SigningSubject {
@@ -162,12 +163,6 @@ export const signatureWriters: readonly SignatureWriter[] = [bundleWriter, cosig
 export async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {
   if (await repository.hasBlob(emptyConfigDescriptor.digest, options)) return;
   await repository.putBlob(emptyConfigBytes, { ...options, fresh: true });
-}
-
-/** Work begun early may fail before anybody waits for it; the failure is seen by whoever awaits the promise. */
-export function begin<T>(work: Promise<T>): Promise<T> {
-  work.catch(() => undefined);
-  return work;
 }
 
 async function cancel(upload: Promise<{ cancel(): Promise<void> }>): Promise<void> {

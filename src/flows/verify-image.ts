@@ -1,21 +1,17 @@
-import { type Digest, digestOf } from '../core/digest.ts';
+import type { Digest } from '../core/digest.ts';
 import { BoltsealError, type ErrorCode, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
-import { signatureLayer } from '../formats/cosign-layer.ts';
 import type { Annotations } from '../formats/oci.ts';
 import type { PublicKey } from '../formats/public-key.ts';
 import { createRegistryClient } from '../registry/client.ts';
-import type { PlaceReport } from '../registry/discover.ts';
+import type { DiscoveredSignatures, PlaceReport } from '../registry/discover.ts';
 import type { SignatureHash } from '../verify/authenticate.ts';
-import { entityFromBundle, entityFromSignatureLayer, type SignedEntity } from '../verify/entity.ts';
 import type { Evidence, Refusal } from '../verify/verdict.ts';
-import { verifyEntity } from '../verify/verify-entity.ts';
-import { type Candidates, findCandidates, readFailures } from './candidates.ts';
-import { mapConcurrent } from './concurrent.ts';
+import { findCandidates } from './candidates.ts';
+import { begin, mapConcurrent, nextTurn } from './concurrent.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
-import { nearestRefusal, nextStep, refusalCodes } from './refusals.ts';
-import { begin } from './signature-formats.ts';
+import { nearestRefusal, nextStep, readFailures, refusalCodes } from './refusals.ts';
 
 /** Options of {@link verifyImage}. */
 export interface VerifyImageOptions extends ImageOptions {
@@ -90,14 +86,23 @@ export async function verifyImage(
   checkOptions(options);
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
-  const [keys, found] = await Promise.all([
-    options.keys,
-    options.given ? decodeGiven(options.given) : discover(image, digest, options),
-  ]);
+  const finding = begin(options.given ? givenOnly(options.given) : findCandidates(image, digest, options));
+  // The rest of the code is loaded while the registry is asked: a new process verifies sooner.
+  await nextTurn();
+  const { judgeCandidates, judgeGiven } = await import('./judge.ts');
+  const [keys, { places, candidates }] = await Promise.all([options.keys, finding]);
   if (keys.length === 0) throw new BoltsealError('ERR_USAGE', 'no key was given to verify with');
-  const report = judge(pinned(image, digest), digest, keys, found, options);
+  const { annotations, checkClaims, hash, given } = options;
+  const required = { keys, digest, annotations, checkClaims, hash };
+  const judged = given ? judgeGiven(given, required) : judgeCandidates(candidates, required);
+  const report: VerificationReport = { reference: pinned(image, digest), digest, places, ...judged };
   if (report.accepted.length > 0) return report;
   throw await explainRefusal(image, report, options);
+}
+
+/** The registry is not asked for signatures when the caller brought them. */
+async function givenOnly(given: readonly GivenSignature[]): Promise<DiscoveredSignatures> {
+  return { places: [{ place: 'file', where: 'given by the caller', found: given.length }], candidates: [] };
 }
 
 /** What can be told without asking anyone is told before. */
@@ -106,35 +111,6 @@ function checkOptions({ annotations = {}, checkClaims }: VerifyImageOptions): vo
   throw new BoltsealError('ERR_USAGE', 'annotations are required, and the check of claims is turned off', {
     hint: 'Annotations are claims: leave out one of the two.',
   });
-}
-
-async function discover(
-  image: OpenedImage,
-  digest: Digest,
-  options: VerifyImageOptions,
-): Promise<Candidates> {
-  return findCandidates(image.signatures, digest, image.repository.dockerReference, options);
-}
-
-function judge(
-  reference: string,
-  digest: Digest,
-  keys: readonly PublicKey[],
-  found: Candidates,
-  options: VerifyImageOptions,
-): VerificationReport {
-  const accepted: Evidence[] = [];
-  const refused: Refusal[] = [...found.refused];
-  const { annotations, checkClaims, hash } = options;
-  for (const entity of found.entities) {
-    try {
-      accepted.push(verifyEntity(entity, { keys, digest, annotations, checkClaims, hash }));
-    } catch (error) {
-      const what = `the signature in ${entity.origin.content} cannot be verified`;
-      refused.push({ origin: entity.origin, error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', what) });
-    }
-  }
-  return { reference, digest, places: found.places, accepted, refused };
 }
 
 /** The error for a verification that accepted nothing: unreadable places first, then refusals, then absence. */
@@ -177,29 +153,6 @@ async function explainRefusal(
       hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
     },
   );
-}
-
-function decodeGiven(given: readonly GivenSignature[]): Candidates {
-  const place = 'file';
-  const entities: SignedEntity[] = [];
-  const refused: Refusal[] = [];
-  for (const one of given) {
-    const content = one.format === 'bundle' ? one.bundle : one.payload;
-    try {
-      entities.push(
-        one.format === 'bundle'
-          ? entityFromBundle(one.bundle, { place })
-          : entityFromSignatureLayer(signatureLayer(one.payload, one.signature), one.payload, { place }),
-      );
-    } catch (error) {
-      const origin = { format: one.format, place, content: digestOf(content) } as const;
-      refused.push({
-        origin,
-        error: wrapError(error, 'ERR_VERIFY_UNSUPPORTED', 'the signature given cannot be decoded'),
-      });
-    }
-  }
-  return { places: [{ place, where: 'given by the caller', found: given.length }], entities, refused };
 }
 
 /** What became of one of several images. */

@@ -1,47 +1,31 @@
 import { base64, fromUtf8 } from '../../core/encoding.ts';
-import { BoltsealError } from '../../core/errors.ts';
 import { goJson, type Json, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
-import { openImage, pinned, resolveImage } from '../../flows/image.ts';
+import { type DownloadedSignature, downloadSignatures } from '../../flows/download-signatures.ts';
 import type { Annotations } from '../../formats/oci.ts';
-import { type DiscoveredCandidate, discoverSignatures } from '../../registry/discover.ts';
 import type { CommandContext } from '../command.ts';
 import { imageOptions } from '../image-options.ts';
 
 /** Prints the signatures of an image as they are stored. Nothing is verified, and nothing that is there is left out. */
 export async function run(context: CommandContext): Promise<undefined> {
-  const { args, output, signal } = context;
+  const { args, output } = context;
   const options = await imageOptions(context);
-  const image = await openImage(args[0] ?? '', options, await context.runtime());
-  const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
-  const { places, candidates } = await discoverSignatures(image.signatures, digest, { signal });
-  const failure = [...places, ...candidates].find(({ error }) => error !== undefined)?.error;
-  if (failure !== undefined) throw failure;
-  if (candidates.length === 0) {
-    throw new BoltsealError('ERR_NO_SIGNATURES', `no signature was found for ${pinned(image, digest)}`, {
-      hint: '`boltseal tree` shows everything that is attached.',
-    });
-  }
-  if (output.json) {
-    const signatures = candidates.map(({ format, place, manifest, ...rest }) => ({
+  const { reference, signatures } = await downloadSignatures(args[0] ?? '', options, await context.runtime());
+  if (!output.json) return void output.data(signatures.map((one) => `${line(one)}\n`).join(''));
+  output.document('boltseal.download-signature/1', {
+    reference,
+    signatures: signatures.map(({ format, place, manifest, layer, content }) => ({
       format,
       place,
       manifest,
-      content: base64(rest.content ?? new Uint8Array()),
-      annotations: rest.layer?.annotations ?? {},
-    }));
-    return void output.document('boltseal.download-signature/1', {
-      reference: pinned(image, digest),
-      signatures,
-    });
-  }
-  for (const candidate of candidates) output.data(`${line(candidate)}\n`);
+      content: base64(content),
+      annotations: layer.annotations ?? {},
+    })),
+  });
 }
 
 /** A bundle as it is, an older signature in the members cosign gives it. */
-function line(candidate: DiscoveredCandidate): string {
-  if (candidate.error !== undefined) throw candidate.error;
-  const { format, layer, content } = candidate;
+function line({ format, layer, content }: DownloadedSignature): string {
   if (format === 'bundle') return fromUtf8(content, `the bundle ${layer.digest}`).trim();
   const annotations = layer.annotations ?? {};
   return goJson({

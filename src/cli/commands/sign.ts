@@ -1,7 +1,7 @@
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
-import { listManifests, openImage, pinned } from '../../flows/image.ts';
-import { type SignedManifest, type SignOutcome, signImages } from '../../flows/sign-image.ts';
+import { begin, nextTurn } from '../../flows/concurrent.ts';
+import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
 import { parseReference } from '../../formats/reference.ts';
 import { loadSigner } from '../../keys/reference.ts';
 import type { CommandContext, Flags } from '../command.ts';
@@ -29,9 +29,10 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   if (flags.get('dry-run')) return showPlan(context, format);
 
   const runtime = await context.runtime();
-  const signer = keyContext(context).then((keys) => loadSigner(key, keys));
-  // The key is derived while the registry is asked. When it fails first, the images are not to blame.
-  signer.catch(() => undefined);
+  // The key is derived while the rest is loaded and the registry is asked.
+  const signer = begin(keyContext(context).then((keys) => loadSigner(key, keys)));
+  await nextTurn();
+  const { signImages } = await import('../../flows/sign-image.ts');
   const options = {
     ...(await imageOptions(context)),
     signer,
@@ -114,6 +115,7 @@ async function readConfig(path: string): Promise<Uint8Array> {
 }
 
 async function showPlan(context: CommandContext, format: Format): Promise<undefined> {
+  const { listManifests, openImage, pinned } = await import('../../flows/image.ts');
   const { args, flags, output, signal } = context;
   const runtime = await context.runtime();
   const options = { ...(await imageOptions(context)), recursive: flags.get('recursive'), signal };

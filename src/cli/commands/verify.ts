@@ -1,12 +1,13 @@
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { begin, nextTurn } from '../../flows/concurrent.ts';
 import {
   type GivenSignature,
   type VerificationReport,
   type VerifyOutcome,
   verifyImages,
 } from '../../flows/verify-image.ts';
-import { loadVerificationKeys } from '../../keys/reference.ts';
+import type { PublicKey } from '../../formats/public-key.ts';
 import type { CommandContext } from '../command.ts';
 import { annotationsOf, imageOptions } from '../image-options.ts';
 import { keyContext, keyReference } from '../keys.ts';
@@ -25,10 +26,8 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   }
   const given = await givenSignatures(context);
   const runtime = await context.runtime();
-  const keys = keyContext(context, flags.get('allow-http-key')).then((keys) =>
-    loadVerificationKeys(key, keys),
-  );
-  keys.catch(() => undefined);
+  // The key is read when the first requests are on their way.
+  const keys = begin(nextTurn().then(() => loadKeys(context, key)));
   const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
   const options = {
     ...(await imageOptions(context)),
@@ -52,6 +51,11 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
     context,
   );
+}
+
+async function loadKeys(context: CommandContext, key: string): Promise<readonly PublicKey[]> {
+  const { loadVerificationKeys } = await import('../../keys/reference.ts');
+  return loadVerificationKeys(key, await keyContext(context, context.flags.get('allow-http-key')));
 }
 
 function print(outcomes: readonly VerifyOutcome[], context: CommandContext): void {
