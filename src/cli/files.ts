@@ -1,7 +1,9 @@
 /** Files that appear whole or not at all. */
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs';
 import { constants, copyFile, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { BoltsealError } from '../core/errors.ts';
 
 /** One file to write. */
@@ -63,14 +65,25 @@ export async function writeFiles(files: readonly FileToWrite[]): Promise<void> {
 /** Whether the file is one that cannot be replaced, only written to: another one in its place would break the machine. */
 async function isStream({ path, overwrite }: FileToWrite): Promise<boolean> {
   if (overwrite === false) return false;
-  if (/^\/(?:dev\/(?:stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return true;
+  if (openDescriptor(path) !== undefined) return true;
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && !found.isFile() && !found.isDirectory();
 }
 
+/** The descriptor that `/dev/stdout`, `/dev/fd/3` and their like name: sockets cannot be opened by that name. */
+function openDescriptor(path: string): number | undefined {
+  const match = /^\/(?:dev\/(?:(stdout)|(stderr)|fd\/(\d{1,4}))|proc\/self\/fd\/(\d{1,4}))$/.exec(path);
+  if (match === null) return undefined;
+  return match[1] === undefined ? (match[2] === undefined ? Number(match[3] ?? match[4]) : 2) : 1;
+}
+
 async function writeThrough({ path, content }: FileToWrite): Promise<void> {
-  // Standard output may be a file that holds something already.
-  const handle = await open(path, 'a');
+  const descriptor = openDescriptor(path);
+  if (descriptor !== undefined) {
+    await promisify(writeFile)(descriptor, content);
+    return;
+  }
+  const handle = await open(path, 'w');
   try {
     await handle.writeFile(content);
   } finally {
