@@ -282,6 +282,26 @@ suite('redirects', () => {
     assert.equal(runtime.seen.at(-1)?.headers['authorization'], undefined);
   });
 
+  test('a challenge from where a download is redirected to gets no credentials', async () => {
+    for (const elsewhere of ['https://cdn.example', 'https://registry.example:8443']) {
+      for (const challenge of ['Basic realm="x"', `Bearer realm="${elsewhere}/token"`]) {
+        const { repository, runtime } = await open(
+          ({ url }) => {
+            if (url.origin === 'https://registry.example') {
+              return respond({ status: 307, headers: { location: `${elsewhere}/b` } });
+            }
+            if (url.pathname === '/token') return respond({ status: 200, body: '{"token":"t"}' });
+            return respond({ status: 401, headers: { 'www-authenticate': challenge } });
+          },
+          { credentials },
+        );
+        await failsWith('ERR_REGISTRY_RESPONSE', repository.getBlob(blob, { maxBytes: 1000 }));
+        assert.ok(runtime.seen.every(({ headers }) => headers['authorization'] === undefined));
+        assert.ok(runtime.seen.every(({ url }) => url.pathname !== '/token'));
+      }
+    }
+  });
+
   test('refused targets', async () => {
     const targets = [
       'http://cdn.example/b',

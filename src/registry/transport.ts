@@ -99,6 +99,7 @@ async function sendAuthorized<T>(
   const run = async (authorization: string | undefined): Promise<Outcome<T>> =>
     retrying(host, request, authorization, async (response) => {
       if (response.status !== 401) return { value: await read(response) };
+      await refuseForeignChallenge(host, request, response);
       const header = response.headers.get('www-authenticate');
       await discard(response);
       return { challenge: header, api: response.url };
@@ -110,6 +111,27 @@ async function sendAuthorized<T>(
   const second = await run(await authenticator.authorization(scope, signal));
   if ('value' in second) return second.value;
   throw stillUnauthorized(host.registry, request.what);
+}
+
+/**
+ * A 401 from where a download was redirected to is not the registry's: its challenge could name a token service of its
+ * own choosing, and the registry's credentials would follow (CVE-2026-48978).
+ */
+async function refuseForeignChallenge(
+  host: Host,
+  request: RegistryRequest,
+  response: RegistryResponse,
+): Promise<void> {
+  if (response.url.host === new URL(exchangeContext(host).origin).host) return;
+  await discard(response);
+  throw new BoltsealError(
+    'ERR_REGISTRY_RESPONSE',
+    `${request.what}: ${response.url.host}, where the registry redirects to, refused the download (401)`,
+    {
+      hint: 'The registry keeps this content elsewhere, and its link there is not valid; try again, or tell its operator.',
+      details: { registry: host.registry, status: 401 },
+    },
+  );
 }
 
 type Outcome<T> = { readonly value: T } | { readonly challenge: string | null; readonly api: URL };
