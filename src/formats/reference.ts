@@ -71,7 +71,10 @@ export function isRegistryName(text: string): boolean {
  */
 export function parseReference(text: string): Reference {
   if (text.length > limits.referenceLength) {
-    throw invalid(`${text.slice(0, 80)}…`, `it is longer than ${limits.referenceLength} characters`);
+    throw invalid(
+      `${withoutPassword(text).slice(0, 80)}…`,
+      `it is longer than ${limits.referenceLength} characters`,
+    );
   }
   if (text === '') throw invalid(text, 'it is empty', 'Name an image, such as ghcr.io/acme/app@sha256:….');
   if (/[\s\0-\x1f\x7f]/.test(text) && !text.startsWith('oci:')) {
@@ -198,7 +201,19 @@ function parseDigestPart(text: string, digest: string): Digest {
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
+  const shown = withoutPassword(text);
+  return JSON.stringify(shown.length > 120 ? `${shown.slice(0, 120)}…` : shown);
+}
+
+/**
+ * What was typed for a reference, for messages: as it is, but for a password in front of the host (`user:password@host`),
+ * which no reference has and people type all the same.
+ */
+export function withoutPassword(text: string): string {
+  return text.replace(
+    /^((?:[a-z][a-z0-9+.-]*:\/\/)?[^/@:\s]*:)[^@/]*(?=@(?!(?:sha256|sha512|sha1|md5):))/i,
+    '$1…',
+  );
 }
 
 function invalid(text: string, why: string, hint?: string): BoltsealError {

@@ -2,7 +2,7 @@ import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { begin, nextTurn } from '../../flows/concurrent.ts';
 import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
-import { parseReference } from '../../formats/reference.ts';
+import { parseReference, withoutPassword } from '../../formats/reference.ts';
 import { loadSigner } from '../../keys/reference.ts';
 import type { CommandContext, Flags } from '../command.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
@@ -187,7 +187,7 @@ function publicKeyName(key: string): string {
 }
 
 function outcomeDocument(outcome: SignOutcome): object {
-  const { reference } = outcome;
+  const reference = withoutPassword(outcome.reference);
   if ('error' in outcome) return { reference, error: errorDocument(outcome.error) };
   return { reference, signed: outcome.signed.map(manifestDocument) };
 }

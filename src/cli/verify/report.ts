@@ -1,5 +1,6 @@
 /** A verification told in full: for people (`--explain`) and for programs (`--output json`). */
 import { VerificationError, type VerificationReport, type VerifyOutcome } from '../../flows/verify-image.ts';
+import { withoutPassword } from '../../formats/reference.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
 import type { Evidence, Refusal } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
@@ -14,7 +15,7 @@ export function reportOf(outcome: VerifyOutcome): VerificationReport | undefined
 /** Where was looked, what was found, why each was accepted or refused. */
 export function explain(outcome: VerifyOutcome, style: Style): string {
   const report = reportOf(outcome);
-  const lines = [style.bold(report?.reference ?? outcome.reference)];
+  const lines = [style.bold(report?.reference ?? withoutPassword(outcome.reference))];
   if (report === undefined) {
     lines.push('  signatures were not looked for');
   } else {
@@ -58,7 +59,7 @@ function originText({ format, place, manifest, content }: EntityOrigin): string 
 export function verificationDocument(outcome: VerifyOutcome): object {
   const report = reportOf(outcome);
   return {
-    reference: outcome.reference,
+    reference: withoutPassword(outcome.reference),
     verified: 'report' in outcome,
     ...(report === undefined ? {} : reportDocument(report)),
     ...('error' in outcome ? { error: errorDocument(outcome.error) } : {}),
