@@ -41,6 +41,10 @@ async function copyManifest(
   depth: number,
 ): Promise<Descriptor> {
   const signal = { signal: options.signal };
+  if (count.manifests >= limits.indexManifests) {
+    const message = `an image in ${from.name} has more than ${limits.indexManifests} manifests`;
+    throw new BoltsealError('ERR_LIMIT_EXCEEDED', message);
+  }
   const stored = await from.getManifest(reference, signal);
   if (!stored)
     throw new BoltsealError('ERR_IMAGE_NOT_FOUND', `${from.name} has no manifest ${reference ?? 'latest'}`);

@@ -93,14 +93,15 @@ async function walk(
   if (!stored) throw noSuchImage(image, parent.digest);
   const index = parseManifest(stored.bytes, stored.descriptor.mediaType);
   if (index.kind !== 'index') return;
-  if (depth >= limits.indexDepth || index.manifests.length > limits.indexManifests) {
+  const children = index.manifests.filter((child) => isPlatformImage(child) && !found.has(child.digest));
+  for (const { mediaType, digest, size } of children) found.set(digest, { mediaType, digest, size });
+  // The bound is on all of them together: indexes within indexes multiply.
+  if (depth >= limits.indexDepth || found.size > limits.indexManifests + 1) {
     throw new BoltsealError(
       'ERR_LIMIT_EXCEEDED',
       `the index ${parent.digest} is nested too deep or lists too much`,
     );
   }
-  const children = index.manifests.filter((child) => isPlatformImage(child) && !found.has(child.digest));
-  for (const { mediaType, digest, size } of children) found.set(digest, { mediaType, digest, size });
   await Promise.all(children.map((child) => walk(image, child, found, depth + 1, options)));
 }
 
