@@ -84,6 +84,18 @@ suite('tokens', () => {
     );
   });
 
+  test('a deletion asks for a token that may delete', async () => {
+    const { open, runtime } = protectedRegistry();
+    const repository = await open('acme/app');
+    await repository.putBlob(emptyConfigBytes);
+    const config = describe(mediaTypes.config, emptyConfigBytes);
+    const manifest = encodeManifest({ mediaType: mediaTypes.manifest, config, layers: [] });
+    await repository.putManifest(manifest, mediaTypes.manifest, { tag: 'v1' });
+    assert.equal(await repository.deleteManifest('v1'), true);
+    const scopes = runtime.seen.flatMap(({ url }) => url.searchParams.getAll('scope'));
+    assert.deepEqual(scopes, ['repository:acme/app:pull,push', 'repository:acme/app:pull,push,delete']);
+  });
+
   test('a challenge learnt once serves other repositories', async () => {
     const { runtime, open } = protectedRegistry();
     await (await open('acme/one', false)).getManifest('v1');

@@ -229,11 +229,10 @@ function scopeKey(scope: Scope): string {
 }
 
 function scopeTexts(scope: Scope): string[] {
+  const actions = `pull${scope.push ? ',push' : ''}${scope.remove === true ? ',delete' : ''}`;
   return [
     // A login is about no repository.
-    ...(scope.repository === ''
-      ? []
-      : [`repository:${scope.repository}:${scope.push ? 'pull,push' : 'pull'}`]),
+    ...(scope.repository === '' ? [] : [`repository:${scope.repository}:${actions}`]),
     ...(scope.alsoPull === undefined ? [] : [`repository:${scope.alsoPull}:pull`]),
   ];
 }

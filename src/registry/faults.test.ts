@@ -469,6 +469,22 @@ suite('referrers', () => {
     }
   });
 
+  test('a failure of the API ends the question that ran beside it', async () => {
+    let aborted: AbortSignal | undefined;
+    const { repository } = await open(
+      ({ url, init }) => {
+        if (isApi(url)) return respond({ status: 403 });
+        aborted = init.signal;
+        return new Promise((_, reject) => {
+          init.signal?.addEventListener('abort', () => reject(init.signal?.reason), { once: true });
+        });
+      },
+      { speculativeFallback: true },
+    );
+    await failsWith('ERR_REGISTRY_DENIED', repository.referrers(subject));
+    assert.equal(aborted?.aborted, true);
+  });
+
   test('401, 403 and 5xx are failures, never an empty list', async () => {
     for (const [status, code] of [
       [401, 'ERR_REGISTRY_UNAUTHORIZED'],

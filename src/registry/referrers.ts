@@ -51,10 +51,14 @@ export async function listReferrers(
   const fallback = fromFallbackTag(ports, context, subject, { signal });
   // It is awaited only when the API does not answer; a failure before that must not count as unhandled.
   fallback.catch(() => undefined);
-  const listed = await fromApi(context, ports, subject, options);
-  if (listed === undefined) return fallback;
-  controller.abort(new BoltsealError('ERR_INTERRUPTED', 'the referrers API answered'));
-  return listed;
+  let isNeeded = false;
+  try {
+    const listed = await fromApi(context, ports, subject, options);
+    isNeeded = listed === undefined;
+    return listed ?? (await fallback);
+  } finally {
+    if (!isNeeded) controller.abort(new BoltsealError('ERR_INTERRUPTED', 'the referrers API answered'));
+  }
 }
 
 /** The list of the API; undefined when the registry does not have it. Other failures throw. */
