@@ -55,13 +55,11 @@ export const limits = {
   operationTime: 90_000,
   /** How long a registry may take to list a referrer that it acknowledged. */
   listingTime: 3_200,
-  /** Entries younger than this mean that other signers may be at work. */
-  recentTime: 20_000,
   /** Redirects of one blob download that are followed. */
   redirects: 5,
   /** Indexes within indexes. */
   indexDepth: 4,
-  /** Manifests of one index that are looked at. */
+  /** Manifests of one image that are looked at: an index, and indexes in it, together. */
   indexManifests: 1_000,
   /** Blobs under way at once in a copy. */
   concurrentTransfers: 4,

@@ -15,7 +15,6 @@ import {
   type SigningSubject,
   type StoredSignature,
   signatureWriters,
-  storeEmptyConfig,
 } from './signature-formats.ts';
 
 /** Options of {@link signImage}. */
@@ -92,14 +91,10 @@ async function signManifest(
     [format, 'both', undefined].includes(options.format),
   );
   const call = { signal: options.signal };
-  const config =
-    options.upload === false ? Promise.resolve() : begin(storeEmptyConfig(image.signatures, call));
   const settled = await Promise.allSettled(
     writers.map(async (writer): Promise<ImageSignature> => {
       const upload =
-        options.upload === false
-          ? undefined
-          : writer.prepare(image.signatures, subject, runtime, { ...call, config });
+        options.upload === false ? undefined : writer.prepare(image.signatures, subject, runtime, call);
       try {
         const signer = await options.signer;
         const { payload, signedBytes } = writer.describe(subject);

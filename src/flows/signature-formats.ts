@@ -2,11 +2,11 @@
  * The table of signature formats as `sign` writes them. Each says what bytes are signed, what is made of the signature,
  * and how it gets into a repository; everything else is the same for all of them.
  */
-import type { Digest } from '../core/digest.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { encodeBundle } from '../formats/bundle.ts';
-import { signatureLayer } from '../formats/cosign-layer.ts';
+import { isSignatureLayer, signatureLayer } from '../formats/cosign-layer.ts';
 import { inTotoPayloadType, preAuthEncoding } from '../formats/dsse.ts';
 import {
   type Annotations,
@@ -18,8 +18,14 @@ import type { PublicKey } from '../formats/public-key.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
 import { encodeSignStatement, signPredicateType } from '../formats/statement.ts';
-import { attachReferrer, attachSignatureLayer } from '../registry/attach.ts';
+import { attachReferrer } from '../registry/attach.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
+import {
+  attachSignatureLayer,
+  type PreparedSignatureTag,
+  prepareSignatureTag,
+} from '../registry/signature-tag.ts';
+import { authenticate } from '../verify/authenticate.ts';
 import type { EntityOrigin, SignatureFormat, SignedEntity } from '../verify/entity.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
 import { begin } from './concurrent.ts';
@@ -38,6 +44,7 @@ export interface AssembledSignature {
   readonly format: SignatureFormat;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
+  readonly publicKey: PublicKey;
   /** The blob to store: the bundle, or the payload. */
   readonly content: Uint8Array;
 }
@@ -59,12 +66,6 @@ export interface PreparedUpload {
   cancel(): Promise<void>;
 }
 
-/** Options of {@link SignatureWriter.prepare}. */
-export interface PrepareOptions extends CallOptions {
-  /** Resolves when the empty config is stored, which manifests of every format refer to. */
-  readonly config: Promise<void>;
-}
-
 /** One row of {@link signatureWriters}. */
 export interface SignatureWriter {
   readonly format: SignatureFormat;
@@ -77,7 +78,7 @@ export interface SignatureWriter {
     repository: Repository,
     subject: SigningSubject,
     runtime: Runtime,
-    options: PrepareOptions,
+    options: CallOptions,
   ): PreparedUpload;
 }
 
@@ -91,6 +92,7 @@ const bundleWriter: SignatureWriter = {
     format: 'bundle',
     payload,
     signature,
+    publicKey: key,
     content: encodeBundle({
       material: { publicKeyHint: key.hint, timestamps: [], logEntries: [] },
       content: {
@@ -100,8 +102,9 @@ const bundleWriter: SignatureWriter = {
     }),
   }),
   entity: ({ content }) => entityFromBundle(content, { place: 'file' }),
-  prepare: (repository, subject, runtime, { config, ...options }) => {
+  prepare: (repository, subject, runtime, options) => {
     const upload = begin(repository.beginUpload(options));
+    const config = begin(storeEmptyConfig(repository, options));
     return {
       store: async ({ content }) => {
         const [blob] = await Promise.all([upload.then((open) => open.complete(content, options)), config]);
@@ -128,23 +131,34 @@ const cosignWriter: SignatureWriter = {
     const payload = encodeSimpleSigning(dockerReference, image.digest, annotations);
     return { payload, signedBytes: payload };
   },
-  assemble: (payload, signature) => ({ format: 'cosign', payload, signature, content: payload }),
+  assemble: (payload, signature, publicKey) => ({
+    format: 'cosign',
+    payload,
+    signature,
+    publicKey,
+    content: payload,
+  }),
   entity: ({ payload, signature }) =>
     entityFromSignatureLayer(signatureLayer(payload, signature), payload, { place: 'file' }),
-  prepare: (repository, subject, runtime, { config, ...options }) => {
+  prepare: (repository, subject, runtime, options) => {
     const upload = begin(repository.beginUpload(options));
+    const { payload } = cosignWriter.describe(subject);
+    const image = { payload: digestOf(payload), subject: subject.image.digest };
+    const preparing = begin(prepareSignatureTag(repository, image, options));
     return {
-      store: async ({ payload, signature }) => {
-        await Promise.all([upload.then((open) => open.complete(payload, options)), config]);
-        const layer = signatureLayer(payload, signature);
+      store: async (made) => {
+        const prepared = await preparing;
+        const earlier = earlierSignature(made, prepared);
+        if (earlier) {
+          await cancel(upload);
+          return earlier;
+        }
+        await (await upload).complete(payload, options);
+        const layer = signatureLayer(payload, made.signature);
         const again = begin(repository.getBlob(layer, { ...options, maxBytes: limits.payloadBytes }));
         const place = 'signature-tag';
-        const { manifest } = await attachSignatureLayer(
-          repository,
-          { layer, subject: subject.image.digest },
-          runtime,
-          options,
-        );
+        const attached = { layer, subject: subject.image.digest, prepared };
+        const { manifest } = await attachSignatureLayer(repository, attached, runtime, options);
         return {
           place,
           manifest,
@@ -156,11 +170,34 @@ const cosignWriter: SignatureWriter = {
   },
 };
 
+/**
+ * A signature by the same key over the same payload that is stored already: a second one would say nothing new, and
+ * pipelines that run again would make the manifest grow without end. cosign does the same.
+ */
+function earlierSignature(
+  { payload, publicKey }: AssembledSignature,
+  { manifest, layers }: PreparedSignatureTag,
+): StoredSignature | undefined {
+  const place = 'signature-tag';
+  const digest = digestOf(payload);
+  for (const layer of layers) {
+    if (manifest === undefined || layer.digest !== digest || !isSignatureLayer(layer)) continue;
+    try {
+      const readBack = entityFromSignatureLayer(layer, payload, { place, manifest });
+      authenticate(readBack, [publicKey]);
+      return { place, manifest, readBack };
+    } catch {
+      // Somebody else's signature, or a broken one.
+    }
+  }
+  return undefined;
+}
+
 /** Every format that `sign` writes, in the order they are made and reported. */
 export const signatureWriters: readonly SignatureWriter[] = [bundleWriter, cosignWriter];
 
-/** Stores the empty config unless it is there. */
-export async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {
+/** Stores the empty config, which a bundle's manifest refers to, unless it is there. */
+async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {
   if (await repository.hasBlob(emptyConfigDescriptor.digest, options)) return;
   await repository.putBlob(emptyConfigBytes, { ...options, fresh: true });
 }

@@ -6,9 +6,9 @@
 import { type Digest, digestOf } from '../core/digest.ts';
 import { base64, fromBase64, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
+import { goJson, isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
-import { type Descriptor, emptyConfigDescriptor, encodeManifest, mediaTypes } from './oci.ts';
+import { type Descriptor, describe, encodeManifest, mediaTypes } from './oci.ts';
 import { parsePem } from './pem.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
 import type { LogEntry, VerificationMaterial } from './verification-material.ts';
@@ -47,16 +47,34 @@ export function isSignatureLayer(layer: Descriptor): boolean {
 }
 
 /**
- * A new `.sig` manifest with `layers`. Its config is `{}` (store `emptyConfigBytes` with it) where cosign describes each
- * layer once more: cosign 2 and 3 and skopeo read and extend it all the same, and the blob is the one the bundle format
- * needs too.
+ * The image configuration of a `.sig` manifest whose layers have the digests `layers`, byte for byte as cosign writes it.
+ * cosign refuses to add to a manifest that has another number of layers than its configuration has diff IDs; payloads are
+ * stored uncompressed, so that a layer's diff ID is its digest.
+ * {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties}
  */
+export function signatureConfig(layers: readonly Digest[]): Uint8Array {
+  const created = '0001-01-01T00:00:00Z';
+  return utf8(
+    goJson({
+      architecture: '',
+      created,
+      history: layers.map(() => ({ created })),
+      os: '',
+      rootfs: { type: 'layers', diff_ids: layers },
+      config: {},
+    }),
+  );
+}
+
+/** The descriptor of the {@link signatureConfig} of `layers`. */
+export function signatureConfigDescriptor(layers: readonly Digest[]): Descriptor {
+  return describe(mediaTypes.config, signatureConfig(layers));
+}
+
+/** A new `.sig` manifest with `layers`, byte for byte as cosign writes it. Its {@link signatureConfig} must be stored too. */
 export function signatureManifest(layers: readonly Descriptor[]): Uint8Array {
-  return encodeManifest({
-    mediaType: mediaTypes.manifest,
-    config: { ...emptyConfigDescriptor, mediaType: mediaTypes.config },
-    layers,
-  });
+  const config = signatureConfigDescriptor(layers.map(({ digest }) => digest));
+  return encodeManifest({ mediaType: mediaTypes.manifest, config, layers });
 }
 
 /**

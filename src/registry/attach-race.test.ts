@@ -17,9 +17,10 @@ import { emptyConfigBytes, encodeIndex, mediaTypes, parseManifest } from '../for
 import { parseReference } from '../formats/reference.ts';
 import { bundleManifest, referrersTag } from '../formats/referrer-manifest.ts';
 import { createRuntime } from '../node/runtime.ts';
-import { attachReferrer, attachSignatureLayer } from './attach.ts';
+import { attachReferrer } from './attach.ts';
 import { openRepository } from './client.ts';
 import type { Repository } from './repository.ts';
+import { attachSignatureLayer } from './signature-tag.ts';
 
 const processes = 32;
 

@@ -23,10 +23,11 @@ import {
 } from '../formats/oci.ts';
 import { parseReference } from '../formats/reference.ts';
 import { bundleManifest, referrersTag } from '../formats/referrer-manifest.ts';
-import { attachReferrer, attachSignatureLayer } from './attach.ts';
+import { attachReferrer } from './attach.ts';
 import { createRegistryClient } from './client.ts';
 import { discoverSignatures } from './discover.ts';
 import type { Repository } from './repository.ts';
+import { attachSignatureLayer, prepareSignatureTag } from './signature-tag.ts';
 
 const subject = parseDigest(`sha256:${'5'.repeat(64)}`);
 const image: Descriptor = { mediaType: mediaTypes.manifest, digest: subject, size: 401 };
@@ -172,6 +173,32 @@ test('If-Match: a 412 means read again; a registry that always says it is asked 
   assert.deepEqual([...(await listed(world))].sort(), [first, second].sort());
 });
 
+test('If-Match on a .sig tag: the same', async () => {
+  const sig = `/manifests/${signatureTag(subject)}`;
+  let refusals = 0;
+  const { repository, runtime } = await makeWorld((inner) => async (url, init) => {
+    if (url.endsWith(sig) && init.headers['if-match'] !== undefined) {
+      refusals++;
+      return respond({ status: 412 });
+    }
+    const response = await inner(url, init);
+    if (init.method !== 'GET' || !url.endsWith(sig)) return response;
+    const { headers } = response;
+    return { ...response, headers: { get: (name) => (name === 'etag' ? '"strong"' : headers.get(name)) } };
+  });
+  const payload = utf8('payload');
+  await repository.putBlob(payload);
+  for (const name of ['a', 'b']) {
+    const layer = signatureLayer(payload, utf8(name));
+    await attachSignatureLayer(repository, { layer, subject }, runtime);
+  }
+  // For the signature, and for the configuration that follows it.
+  assert.equal(refusals, 2);
+  const stored = await repository.getManifest(signatureTag(subject));
+  const manifest = parseManifest(stored?.bytes ?? new Uint8Array());
+  assert.equal(manifest.kind === 'manifest' && manifest.layers.length, 2);
+});
+
 test('the writer of a very recent entry is waited for', async () => {
   const world = await makeWorld();
   const { runtime } = world;
@@ -193,14 +220,34 @@ test('layers are appended; two signatures over one payload are two layers, the s
   assert.deepEqual(manifest.kind === 'manifest' && manifest.layers, layers);
 });
 
-test('a .sig manifest of cosign keeps its config and media type', async () => {
+test('a .sig manifest keeps its media types and layers, and its config describes every layer', async () => {
   const { repository, runtime } = await makeWorld();
   const config = describe(mediaTypes.config, utf8('{"rootfs":{"diff_ids":["sha256:1"]}}'));
-  const text = `{"schemaVersion":2,"mediaType":"${mediaTypes.dockerManifest}","config":${JSON.stringify(config)},"layers":[]}`;
+  const theirs = `{"mediaType":"text/plain","size":1,"digest":"sha256:${'4'.repeat(64)}","unknown":1.0}`;
+  const text = `{"schemaVersion":2,"mediaType":"${mediaTypes.dockerManifest}","config":${JSON.stringify(config)},"layers":[${theirs}]}`;
   await repository.putManifest(utf8(text), mediaTypes.dockerManifest, { tag: signatureTag(subject) });
-  const layer = signatureLayer(utf8('payload'), utf8('a'));
-  const attached = await attachSignatureLayer(repository, { layer, subject }, runtime);
-  const stored = await repository.getManifest(attached.manifest);
-  assert.equal(stored?.descriptor.mediaType, mediaTypes.dockerManifest);
-  assert.ok(fromUtf8(stored?.bytes ?? new Uint8Array(), 'x').startsWith(text.slice(0, -2)));
+  const payload = utf8('payload');
+  const layer = signatureLayer(payload, utf8('a'));
+  const prepared = await prepareSignatureTag(repository, { payload: layer.digest, subject });
+  for (const given of [prepared, undefined]) {
+    const each = given ? layer : signatureLayer(payload, utf8('b'));
+    const attached = await attachSignatureLayer(
+      repository,
+      { layer: each, subject, prepared: given },
+      runtime,
+    );
+    const stored = await repository.getManifest(attached.manifest);
+    assert.ok(stored);
+    assert.equal(stored.descriptor.mediaType, mediaTypes.dockerManifest);
+    assert.ok(fromUtf8(stored.bytes, 'x').includes(`"layers":[${theirs},`));
+    const manifest = parseManifest(stored.bytes);
+    assert.ok(manifest.kind === 'manifest');
+    assert.equal(manifest.config.mediaType, mediaTypes.config);
+    const bytes = await repository.getBlob(manifest.config, { maxBytes: 10_000 });
+    const { rootfs } = JSON.parse(fromUtf8(bytes, 'x'));
+    assert.deepEqual(
+      rootfs.diff_ids,
+      manifest.layers.map(({ digest }) => digest),
+    );
+  }
 });

@@ -1,12 +1,5 @@
 /** The registry client: repositories in registries and image layouts, credentials, attaching and discovering. */
-export {
-  type AttachedReferrer,
-  type AttachedSignatureLayer,
-  attachReferrer,
-  attachSignatureLayer,
-  type ReferrerToAttach,
-  type SignatureLayerToAttach,
-} from './attach.ts';
+export { type AttachedReferrer, attachReferrer, type ReferrerToAttach } from './attach.ts';
 export {
   createRegistryClient,
   type OpenOptions,
@@ -44,3 +37,10 @@ export type {
   Repository,
   StoredManifest,
 } from './repository.ts';
+export {
+  type AttachedSignatureLayer,
+  attachSignatureLayer,
+  type PreparedSignatureTag,
+  prepareSignatureTag,
+  type SignatureLayerToAttach,
+} from './signature-tag.ts';

@@ -23,11 +23,12 @@ import {
 import { parseReference } from '../formats/reference.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { createRuntime } from '../node/runtime.ts';
-import { attachReferrer, attachSignatureLayer } from './attach.ts';
+import { attachReferrer } from './attach.ts';
 import { createRegistryClient, resolveReference } from './client.ts';
 import { discoverSignatures } from './discover.ts';
 import { createLayout } from './layout.ts';
 import type { Repository } from './repository.ts';
+import { attachSignatureLayer } from './signature-tag.ts';
 
 interface Place {
   readonly title: string;

@@ -34,6 +34,11 @@ export interface SharedList<State extends ListState> {
   read(): Promise<State>;
   /** Replaces the list by `state` and `added`; returns the version written. `ERR_ATTACH_CONFLICT` when it changed meanwhile. */
   write(state: State, added: readonly string[]): Promise<string>;
+  /**
+   * Asked when the list has come to rest: whether what is there, though complete, should be written once more (with
+   * nothing added), for which everything is now ready.
+   */
+  mend?(state: State): Promise<boolean>;
 }
 
 /** Milliseconds; with these, 32 processes at once on two overloaded cores lost nothing in any of 30 rounds. */
@@ -70,7 +75,7 @@ export async function addToSharedList<State extends ListState>(
     for (const [key, text] of state.entries) if (!wanted.has(key)) wanted.set(key, text);
     const missing = [...wanted].filter(([key]) => !state.entries.has(key)).map(([, text]) => text);
     if (missing.length === 0) {
-      if (watch.isSettled()) return state;
+      if (watch.isSettled() && !(await mended(list, state, watch))) return state;
     } else if (runtime.monotonic() - watch.lastRead() <= pace.staleReading) {
       writes++;
       await writeOnce(list, state, missing, watch, began);
@@ -83,6 +88,20 @@ export async function addToSharedList<State extends ListState>(
     }
     await watch.pause(missing.length > 0, signal);
   }
+}
+
+/** Writes a list at rest once more when it asks for that, and nobody wrote meanwhile. False when there is nothing to do. */
+async function mended<State extends ListState>(
+  list: SharedList<State>,
+  state: State,
+  watch: Watch,
+): Promise<boolean> {
+  if (!(await list.mend?.(state))) return false;
+  const began = watch.clock();
+  const again = await list.read();
+  watch.read(again, began);
+  if (again.version === state.version) await writeOnce(list, again, [], watch, began);
+  return true;
 }
 
 async function writeOnce<State extends ListState>(
@@ -102,6 +121,7 @@ async function writeOnce<State extends ListState>(
 
 /** Keeps the time, and decides how long to wait and when it is over. */
 interface Watch {
+  clock(): number;
   read(state: ListState, began: number): void;
   wrote(version: string, began: number): void;
   conflicted(): void;
@@ -122,6 +142,7 @@ function createWatch(runtime: Runtime): Watch {
   let lag = 0;
   let writes = 0;
   return {
+    clock: () => runtime.monotonic(),
     read(state, began): void {
       readAt = runtime.monotonic();
       fastest = Math.min(fastest, readAt - began);

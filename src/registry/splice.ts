@@ -41,6 +41,12 @@ export function replaceList(text: string, key: string, elements: readonly string
   return `${text.slice(0, close)}${isEmpty ? '' : ','}${JSON.stringify(key)}:[${content}]${text.slice(close)}`;
 }
 
+/** `text` with the member `key`, which must be there, holding the JSON text `value`. */
+export function replaceMember(text: string, key: string, value: string): string {
+  const member = findMember(text, key);
+  return member === undefined ? text : `${text.slice(0, member.start)}${value}${text.slice(member.end)}`;
+}
+
 function findMember(text: string, key: string): { start: number; end: number } | undefined {
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   while (at < text.length && text[at] === '"') {
