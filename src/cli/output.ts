@@ -1,6 +1,6 @@
 /** Where a command prints: data to standard output, everything for people to standard error. */
 import type { CliIo, TextSink } from './io.ts';
-import { type Style, styleFor } from './style.ts';
+import { type Style, styleFor, visible } from './style.ts';
 
 /** The printing half of a command’s context. */
 export interface Output {
@@ -51,16 +51,24 @@ export function createOutput(io: CliIo, options: OutputOptions): Output {
     },
     document(schema, content) {
       documented = true;
-      sink.write(`${JSON.stringify({ schema, ...content }, null, 2)}\n`);
+      const text = JSON.stringify({ schema, ...content }, null, 2);
+      sink.write(`${text.replace(unescaped, asEscape)}\n`);
     },
     say(text) {
-      if (!quiet) io.stderr.write(`${text}\n`);
+      if (!quiet) io.stderr.write(`${visible(text)}\n`);
     },
     warn(text) {
-      if (!quiet) io.stderr.write(`${style.yellow('warning:')} ${text}\n`);
+      if (!quiet) io.stderr.write(`${style.yellow('warning:')} ${visible(text)}\n`);
     },
     debug(text) {
-      if (verbose) io.stderr.write(`${style.dim(text)}\n`);
+      if (verbose) io.stderr.write(`${style.dim(visible(text))}\n`);
     },
   };
+}
+
+/** Characters that JSON may hold as they are and a terminal must not. */
+const unescaped = /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+function asEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

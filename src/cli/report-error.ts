@@ -1,7 +1,7 @@
 /** How an error reaches people and programs. */
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import type { CliIo } from './io.ts';
-import { styleFor } from './style.ts';
+import { styleFor, visible } from './style.ts';
 
 /** Where an unforeseen error is reported. */
 const reportHint = 'This is a defect of Boltseal. Please report it with what --verbose prints.';
@@ -33,7 +33,7 @@ export function printError(error: BoltsealError, io: CliIo, verbose: boolean): v
   }
   if (error.hint !== undefined) lines.push(`  ${style.bold('hint:')} ${error.hint}`);
   if (verbose) for (const one of chain(error)) if (one.stack !== undefined) lines.push(style.dim(one.stack));
-  io.stderr.write(`${lines.join('\n')}\n`);
+  io.stderr.write(`${visible(lines.join('\n'))}\n`);
 }
 
 /** `error` as JSON. */
@@ -60,7 +60,7 @@ function causesOf(error: BoltsealError): readonly Cause[] {
   for (const one of chain(error).slice(1)) {
     const code = 'code' in one && typeof one.code === 'string' ? one.code : undefined;
     const text = one.message === '' ? (code ?? one.name) : one.message;
-    const known = causes.some((earlier) => earlier.text === text) || text === error.message;
+    const known = causes.some((earlier) => earlier.text === text) || error.message.includes(text);
     if (!known) causes.push({ code, text });
   }
   return causes;

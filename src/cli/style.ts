@@ -25,3 +25,21 @@ export function styleFor(sink: TextSink, env: CliIo['env']): Style {
     yellow: paint(33, 39),
   };
 }
+
+/**
+ * `text` with every character that could steer a terminal or turn its letters round written as `\u{…}`: much of what is
+ * printed was written by strangers into a registry. Line breaks, tabs and the colours of {@link styleFor} stay.
+ */
+export function visible(text: string): string {
+  return text.replace(steering, (found) =>
+    found.length > 1 ? found : `\\u{${found.charCodeAt(0).toString(16)}}`,
+  );
+}
+
+/** {@link visible} for a text that must stay within its line. */
+export function inline(text: string): string {
+  return visible(text.replaceAll('\n', '\\n'));
+}
+
+const steering =
+  /\u001b\[(?:1|2|22|31|32|33|39)m|[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;

@@ -58,7 +58,7 @@ export function authenticate(
   }
   throw new BoltsealError('ERR_VERIFY_SIGNATURE', `${what} does not verify with the key given`, {
     hint: mismatchHint(hinted, keys),
-    details: { hint: hinted, keys: keys.map((key) => key.hint) },
+    details: { hint: hinted?.slice(0, 100), keys: keys.map((key) => key.hint) },
   });
 }
 
@@ -74,7 +74,12 @@ function verifies(entity: SignedEntity, key: PublicKey, hash: SignatureHash | 'p
 function mismatchHint(hinted: string | undefined, keys: readonly PublicKey[]): string {
   if (hinted === undefined || hinted === '')
     return 'It was made with another key, or what was signed was changed.';
-  return keys.some((key) => key.hint === hinted)
-    ? 'It says it was made with this key: what was signed was changed.'
-    : `It says it was made with another key: the one whose SHA-256 is ${hinted}.`;
+  if (keys.some((key) => key.hint === hinted))
+    return 'It says it was made with this key: what was signed was changed.';
+  // Whoever wrote the bundle chose this text.
+  const theirs = /^[A-Za-z0-9+/]{43}=$/.test(hinted)
+    ? `the one whose SHA-256 is ${hinted}`
+    : 'one that is not named';
+  const ours = keys.map((key) => key.hint).join(', ');
+  return `It says it was made with another key: ${theirs}. The SHA-256 of the key given is ${ours}.`;
 }

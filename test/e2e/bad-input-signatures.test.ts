@@ -466,6 +466,56 @@ describe('ambiguous and malformed content_fail', () => {
     assert.deepEqual([some.code, some.accepted, some.refused.length], [0, 2, 9]);
   });
 
+  it('control characters in everything a registry says', async (t) => {
+    const evil = '\u001b]0;owned\u0007\u001b[2J\r\u009b\u202e';
+    const { hostile, forger, image, sign } = await stage(t);
+    await forger.signedBundle(image, statementOf(image, { predicateType: evil }));
+    await forger.signedBundle(
+      image,
+      statementOf(image, {
+        subject: [{ digest: { sha256: image.digest.slice(7) }, annotations: { [evil]: evil } }],
+      }),
+    );
+    const payload = new Uint8Array(Buffer.from(statementOf(image)));
+    const envelope = { payload, payloadType: evil, signatures: [{ signature: new Uint8Array(70) }] };
+    await forger.bundle(image, bundleOf(envelope, evil));
+    await forger.bundle(image, Buffer.from(JSON.stringify({ mediaType: evil, [evil]: evil })));
+    const { reference: _, repository: __, ...subject } = image;
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.manifest,
+      artifactType: evil,
+      config: { mediaType: evil, digest: image.digest, size: 2 },
+      layers: [{ mediaType: evil, digest: image.digest, size: 2, annotations: { [evil]: evil } }],
+      annotations: { [evil]: evil, 'dev.sigstore.bundle.predicateType': evil },
+      subject,
+    };
+    await pushManifest(hostile, 'acme/app', mediaTypes.manifest, manifest);
+    await forger.layers(image, [
+      { ...(await forger.signedLayer(image, payloadOf(image, { [evil]: evil }))), mediaType: evil },
+      await forger.signedLayer(image, payloadOf(image, { [evil]: evil })),
+      await forger.signedLayer(
+        image,
+        payloadOf(image).replace('cosign container', JSON.stringify(evil).slice(1, -1)),
+      ),
+    ]);
+    for (const words of [
+      ['verify', '--key', bench.file('a.pub'), '--explain'],
+      ['verify', '--key', bench.file('b.pub'), '--explain'],
+      ['verify', '--key', bench.file('a.pub'), '-a', 'env=prod', '--explain'],
+      ['tree'],
+      ['download', 'signature'],
+    ]) {
+      const { code, stderr } = await bench.run([...words, image.reference]);
+      assert.ok([0, 12, 15].includes(code), stderr);
+    }
+    const { interfere } = hostile;
+    hostile.interfere = () => jsonAnswer(400, { errors: [{ code: 'DENIED', message: evil }] });
+    assert.notEqual((await bench.run(['tree', image.reference])).code, 0);
+    hostile.interfere = interfere;
+    await sign('-a', `note=${evil}`);
+  });
+
   it('a referrer that is listed and gone', async (t) => {
     const { hostile, image, sign } = await stage(t, { referrers: false });
     await sign('--format', 'bundle');

@@ -3,6 +3,7 @@ import type { CommandContext } from '../command.ts';
 import { imageOptions } from '../image-options.ts';
 import { reportFailures } from '../outcomes.ts';
 import { errorDocument } from '../report-error.ts';
+import { inline } from '../style.ts';
 
 /** Lists what is attached to an image. */
 export async function run(context: CommandContext): Promise<number | undefined> {
@@ -37,13 +38,14 @@ const titles: Readonly<Record<Attachment['kind'], string>> = {
 };
 
 function lines(one: Attachment, last: boolean): readonly string[] {
-  const about = one.predicateType ?? one.artifactType;
+  const said = one.predicateType ?? one.artifactType;
+  const about = said === undefined ? undefined : inline(said);
   const stem = last ? ' ' : '│';
   return [
     `${last ? '└' : '├'}─ ${titles[one.kind]}${about === undefined ? '' : ` (${about})`}: ${one.reference}\n`,
     ...one.content.map(
       ({ digest, mediaType }, index) =>
-        `${stem}  ${index === one.content.length - 1 ? '└' : '├'}─ ${digest} ${mediaType}\n`,
+        `${stem}  ${index === one.content.length - 1 ? '└' : '├'}─ ${digest} ${inline(mediaType)}\n`,
     ),
   ];
 }

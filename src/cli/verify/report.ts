@@ -4,7 +4,7 @@ import { withoutPassword } from '../../formats/reference.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
 import type { Evidence, Refusal } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
-import type { Style } from '../style.ts';
+import { inline, type Style, visible } from '../style.ts';
 
 /** The report of an outcome, of a refusal too; undefined when it never came to looking. */
 export function reportOf(outcome: VerifyOutcome): VerificationReport | undefined {
@@ -29,14 +29,14 @@ export function explain(outcome: VerifyOutcome, style: Style): string {
     for (const evidence of report.accepted) lines.push(...acceptedLines(evidence, style));
     for (const refusal of report.refused) lines.push(...refusedLines(refusal, style));
   }
-  return `${lines.join('\n')}\n`;
+  return `${visible(lines.join('\n'))}\n`;
 }
 
 function acceptedLines(
   { entity, claim, annotations, signedBy, claimsChecked }: Evidence,
   style: Style,
 ): readonly string[] {
-  const pairs = Object.entries(annotations).map(([name, value]) => `${name}=${value}`);
+  const pairs = Object.entries(annotations).map(([name, value]) => inline(`${name}=${value}`));
   return [
     `  ${style.green('accepted')} ${originText(entity.origin)}`,
     `    signed by the key ${signedBy.hint}${signedBy.hash === 'pure' ? '' : `, over ${signedBy.hash}`}`,
@@ -47,7 +47,11 @@ function acceptedLines(
 }
 
 function refusedLines({ origin, error }: Refusal, style: Style): readonly string[] {
-  return [`  ${style.red('refused')} ${originText(origin)}`, `    ${error.message} (${error.code})`];
+  return [
+    `  ${style.red('refused')} ${originText(origin)}`,
+    `    ${error.message} (${error.code})`,
+    ...(error.hint === undefined ? [] : [`    hint: ${error.hint}`]),
+  ];
 }
 
 function originText({ format, place, manifest, content }: EntityOrigin): string {

@@ -29,7 +29,7 @@ export interface Bench {
   readonly secrets: string[];
   /** The environment of runs: the password, and no credentials of this machine. */
   readonly env: Readonly<Record<string, string>>;
-  /** Runs with `--verbose`, which shows the most, and fails when a secret is in the output. */
+  /** Runs with `--verbose`, which shows the most, and fails when a secret or a control character is in the output. */
   run(words: readonly string[], world?: CliWorld): Promise<CliResult>;
 }
 
@@ -60,6 +60,10 @@ export async function openBench(releases: Releases): Promise<Bench> {
     async run(words, world = {}) {
       const result = await runInProcess([...words, '--verbose'], { ...world, env: { ...env, ...world.env } });
       assertNoSecrets(result, secrets);
+      // Whoever writes to a registry must not get to write to the terminals of its readers.
+      const forPeople = words.includes('tree') ? result.stdout + result.stderr : result.stderr;
+      assert.doesNotMatch(forPeople, /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
+      assert.doesNotMatch(result.stdout, /[\0-\x09\x0b-\x1f\x7f]/);
       return result;
     },
   };
