@@ -7,6 +7,8 @@ export const limits = {
   manifestBytes: 4_194_304,
   /** A referrers response page or a fallback index. */
   referrersBytes: 4_194_304,
+  /** All pages of a list of referrers together. */
+  referrersTotalBytes: 16_777_216,
   /** Referrers of one image that are looked at, over all pages. */
   referrersCount: 1_000,
   /** Pages of a referrers or tag listing that are followed. */
@@ -19,6 +21,8 @@ export const limits = {
   payloadBytes: 1_048_576,
   /** A Sigstore bundle. */
   bundleBytes: 33_554_432,
+  /** Everything that is fetched in the search for signatures of one image: manifests of referrers, bundles, payloads. */
+  signatureBytes: 67_108_864,
   /** Annotations of one descriptor or signature. */
   annotations: 1_000,
   /** An error body of a registry or service. */

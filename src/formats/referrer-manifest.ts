@@ -21,6 +21,18 @@ export const bundleAnnotations = {
   created: 'org.opencontainers.image.created',
 } as const;
 
+/**
+ * The predicate type that a bundle's manifest, or its entry in a list of referrers, says its statement has; undefined when
+ * it says none. What is signed decides in the end: this is not.
+ */
+export function announcedPredicateType({
+  annotations,
+}: {
+  readonly annotations?: Annotations;
+}): string | undefined {
+  return annotations?.[bundleAnnotations.predicateType] || undefined;
+}
+
 /** What a bundle's manifest says. */
 export interface BundleManifestParts {
   readonly bundle: Uint8Array;

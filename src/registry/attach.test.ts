@@ -23,6 +23,7 @@ import {
 } from '../formats/oci.ts';
 import { parseReference } from '../formats/reference.ts';
 import { bundleManifest, referrersTag } from '../formats/referrer-manifest.ts';
+import { signPredicateType } from '../formats/statement.ts';
 import { attachReferrer } from './attach.ts';
 import { createRegistryClient } from './client.ts';
 import { discoverSignatures } from './discover.ts';
@@ -52,7 +53,12 @@ async function attachBundle(
   created = new Date(0),
 ): Promise<Digest> {
   const bundle = utf8(text);
-  const { bytes, descriptor } = bundleManifest({ bundle, subject: image, predicateType: 'x', created });
+  const { bytes, descriptor } = bundleManifest({
+    bundle,
+    subject: image,
+    predicateType: signPredicateType,
+    created,
+  });
   await Promise.all([repository.putBlob(bundle, { fresh: true }), repository.putBlob(emptyConfigBytes)]);
   await attachReferrer(repository, { manifest: bytes, descriptor, subject }, runtime);
   return descriptor.digest;

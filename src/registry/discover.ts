@@ -5,8 +5,14 @@ import { limits } from '../core/limits.ts';
 import { bundleMediaTypePrefix } from '../formats/bundle.ts';
 import { isSignatureLayer, signatureTag } from '../formats/cosign-layer.ts';
 import { type Descriptor, type Manifest, mediaTypes, parseManifest } from '../formats/oci.ts';
-import { bundleLayer, referrersTag } from '../formats/referrer-manifest.ts';
-import type { CallOptions, ReferrersList, Repository } from './repository.ts';
+import {
+  announcedPredicateType,
+  bundleAnnotations,
+  bundleLayer,
+  referrersTag,
+} from '../formats/referrer-manifest.ts';
+import { signPredicateType } from '../formats/statement.ts';
+import type { CallOptions, ReferrersList, Repository, StoredManifest } from './repository.ts';
 
 /** Where signatures are looked for. */
 export type SignaturePlace = 'referrers-api' | 'fallback-tag' | 'signature-tag';
@@ -18,7 +24,10 @@ export interface PlaceReport {
   readonly where: string;
   /** Candidates found, unreadable ones included. */
   readonly found: number;
-  /** Entries that are something else than signatures, by artifact type or layer media type. */
+  /**
+   * Entries that are something else than signatures: by artifact type, layer media type, or the predicate type that their
+   * annotations announce, which attestations have.
+   */
   readonly others?: readonly Descriptor[];
   /** Why the place could not be read, or not to its end. Candidates found before still count. */
   readonly error?: BoltsealError;
@@ -50,6 +59,11 @@ export interface DiscoverOptions extends CallOptions {
   readonly known?: ReadonlyMap<Digest, Uint8Array> | undefined;
   /** Before the `.sig` tag: cosign's `--attachment-tag-prefix`. */
   readonly tagPrefix?: string | undefined;
+  /**
+   * The types of statements looked for; that of image signatures unless told. A bundle that announces another one is not
+   * fetched, so that an image with many attestations is verified as fast as one without.
+   */
+  readonly predicateTypes?: readonly string[] | undefined;
 }
 
 interface Found {
@@ -69,11 +83,8 @@ export async function discoverSignatures(
   digest: Digest,
   options: DiscoverOptions = {},
 ): Promise<DiscoveredSignatures> {
-  const fetched = createFetcher(repository, options);
-  const found = await Promise.all([
-    discoverBundles(repository, digest, fetched, options),
-    discoverLayers(repository, digest, fetched, options),
-  ]);
+  const source: Source = { repository, fetch: createFetcher(repository, options), options };
+  const found = await Promise.all([discoverBundles(source, digest), discoverLayers(source, digest)]);
   options.signal?.throwIfAborted();
   return {
     places: found.map(({ report }) => report),
@@ -81,27 +92,80 @@ export async function discoverSignatures(
   };
 }
 
-type Fetcher = (layer: Descriptor, maxBytes: number) => Promise<Uint8Array>;
+/** Where candidates are read from. */
+interface Source {
+  readonly repository: Repository;
+  readonly fetch: Fetcher;
+  readonly options: DiscoverOptions;
+}
 
-/** Fetches each blob once, also when several candidates point to it. */
+/** Fetches what a candidate is made of, within `limits.signatureBytes` for all of them. */
+interface Fetcher {
+  /** A manifest by the entry that lists it; undefined when it is not there. */
+  manifest(entry: Descriptor): Promise<StoredManifest | undefined>;
+  /** A blob, once also when several candidates point to it. */
+  blob(layer: Descriptor, maxBytes: number): Promise<Uint8Array>;
+  /** Set, and thrown to whoever asks for more, once the bound was reached. */
+  readonly exhausted: BoltsealError | undefined;
+}
+
 function createFetcher(repository: Repository, options: DiscoverOptions): Fetcher {
   const underway = new Map<string, Promise<Uint8Array>>();
-  return (layer, maxBytes) => {
-    const known = options.known?.get(layer.digest);
-    if (known !== undefined && known.length === layer.size) return Promise.resolve(known);
-    const key = `${layer.digest} ${layer.size}`;
-    const fetch = underway.get(key) ?? repository.getBlob(layer, { signal: options.signal, maxBytes });
-    underway.set(key, fetch);
-    return fetch;
+  const { signal, known } = options;
+  let left: number = limits.signatureBytes;
+  let exhausted: BoltsealError | undefined;
+  const take = (bytes: number): void => {
+    if (bytes > left) {
+      exhausted ??= tooManyBytes(repository.name);
+      throw exhausted;
+    }
+    left -= bytes;
+  };
+  return {
+    get exhausted() {
+      return exhausted;
+    },
+    async manifest(entry) {
+      const announced = Math.min(entry.size, limits.manifestBytes);
+      take(announced);
+      const stored = await repository.getManifest(entry.digest, { signal });
+      // Lists have been seen with wrong sizes; the content has the digest, which is what counts.
+      take(Math.max(0, (stored?.descriptor.size ?? 0) - announced));
+      return stored;
+    },
+    async blob(layer, maxBytes) {
+      const content = known?.get(layer.digest);
+      if (content !== undefined && content.length === layer.size) return content;
+      const key = `${layer.digest} ${layer.size} ${maxBytes}`;
+      const begun = underway.get(key);
+      if (begun !== undefined) return begun;
+      if (layer.size <= maxBytes) take(layer.size);
+      const fetched = repository.getBlob(layer, { signal, maxBytes });
+      underway.set(key, fetched);
+      return fetched;
+    },
   };
 }
 
-async function discoverBundles(
-  repository: Repository,
-  subject: Digest,
-  fetched: Fetcher,
-  options: DiscoverOptions,
-): Promise<Found> {
+function tooManyBytes(name: string): BoltsealError {
+  const message = `what may be signatures in ${name} has more than ${limits.signatureBytes} bytes together; not all of it is looked at`;
+  return new BoltsealError('ERR_LIMIT_EXCEEDED', message);
+}
+
+/** Why a place was not read to its end: because of what the list says, or because of the bound on all content. */
+function problemOf(
+  source: Source,
+  candidates: readonly DiscoveredCandidate[],
+  problem: BoltsealError | undefined,
+): { error?: BoltsealError } {
+  const { exhausted } = source.fetch;
+  const isCut = exhausted !== undefined && candidates.some(({ error }) => error === exhausted);
+  const error = problem ?? (isCut ? exhausted : undefined);
+  return error === undefined ? {} : { error };
+}
+
+async function discoverBundles(source: Source, subject: Digest): Promise<Found> {
+  const { repository, options } = source;
   const api = `the referrers of ${subject} in ${repository.name}`;
   let list: ReferrersList;
   try {
@@ -114,15 +178,14 @@ async function discoverBundles(
     };
   }
   const place: SignaturePlace = list.source === 'api' ? 'referrers-api' : 'fallback-tag';
-  const others: Descriptor[] = list.descriptors.filter((entry) => !mayBeBundle(entry));
-  const entries = list.descriptors.filter(mayBeBundle);
-  const results = await mapParallel(entries, (entry) =>
-    readBundle(repository, entry, place, fetched, options),
-  );
+  const isOfUse = (entry: Descriptor): boolean => mayBeBundle(entry) && isLookedFor(entry, options);
+  const others: Descriptor[] = list.descriptors.filter((entry) => !isOfUse(entry));
+  const entries = list.descriptors.filter(isOfUse);
+  const results = await mapParallel(entries, (entry) => readBundle(source, entry, place));
   const candidates = results.flatMap(({ candidate }) => (candidate === undefined ? [] : [candidate]));
   others.push(...results.flatMap(({ other }) => (other === undefined ? [] : [other])));
   const name = place === 'referrers-api' ? api : `${repository.name}:${referrersTag(subject)}`;
-  const error = list.problem === undefined ? {} : { error: list.problem };
+  const error = problemOf(source, candidates, list.problem);
   return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
 }
 
@@ -136,37 +199,38 @@ function mayBeBundle(entry: Descriptor): boolean {
   return isManifest && (type === '' || type === mediaTypes.empty || type.startsWith(bundleMediaTypePrefix));
 }
 
+/** Whether a manifest, or its entry, announces one of the types looked for, or none. */
+function isLookedFor(
+  { annotations = {} }: Pick<Descriptor, 'annotations'>,
+  { predicateTypes = [signPredicateType] }: DiscoverOptions,
+): boolean {
+  const announced = announcedPredicateType({ annotations });
+  return announced === undefined || predicateTypes.includes(announced);
+}
+
 interface BundleResult {
   readonly candidate?: DiscoveredCandidate;
   readonly other?: Descriptor;
 }
 
-async function readBundle(
-  repository: Repository,
-  entry: Descriptor,
-  place: SignaturePlace,
-  fetched: Fetcher,
-  options: DiscoverOptions,
-): Promise<BundleResult> {
+async function readBundle(source: Source, entry: Descriptor, place: SignaturePlace): Promise<BundleResult> {
   const origin: CandidateOrigin = { format: 'bundle', place, manifest: entry.digest };
   let layer: Descriptor | undefined;
   try {
-    const manifest = await readCarrier(repository, entry, options);
+    const manifest = await readCarrier(source, entry);
     layer = bundleLayer(manifest);
-    if (layer === undefined) return { other: { ...entry, ...typeOf(manifest) } };
-    return { candidate: { ...origin, layer, content: await fetched(layer, limits.bundleBytes) } };
+    if (layer === undefined || !isLookedFor(manifest, source.options)) {
+      return { other: { ...entry, ...typeOf(manifest) } };
+    }
+    return { candidate: { ...origin, layer, content: await source.fetch.blob(layer, limits.bundleBytes) } };
   } catch (cause) {
     const error = wrapError(cause, 'ERR_INTERNAL', `the referrer ${entry.digest} could not be read`);
     return { candidate: { ...origin, ...(layer === undefined ? {} : { layer }), error } };
   }
 }
 
-async function readCarrier(
-  repository: Repository,
-  entry: Descriptor,
-  options: DiscoverOptions,
-): Promise<Manifest> {
-  const stored = await repository.getManifest(entry.digest, { signal: options.signal });
+async function readCarrier(source: Source, entry: Descriptor): Promise<Manifest> {
+  const stored = await source.fetch.manifest(entry);
   if (stored === undefined) {
     throw new BoltsealError('ERR_REGISTRY_RESPONSE', `the referrer ${entry.digest} is listed and not there`, {
       hint: 'It may have been deleted without its entry in the list.',
@@ -178,17 +242,17 @@ async function readCarrier(
 }
 
 /** What a referrer without a telling entry turned out to be. */
-function typeOf(manifest: Manifest): { artifactType?: string } {
+function typeOf(manifest: Manifest): Pick<Descriptor, 'artifactType' | 'annotations'> {
   const type = manifest.artifactType ?? manifest.config.artifactType ?? manifest.layers[0]?.mediaType;
-  return type === undefined ? {} : { artifactType: type };
+  const announced = announcedPredicateType(manifest);
+  return {
+    ...(type === undefined ? {} : { artifactType: type }),
+    ...(announced === undefined ? {} : { annotations: { [bundleAnnotations.predicateType]: announced } }),
+  };
 }
 
-async function discoverLayers(
-  repository: Repository,
-  subject: Digest,
-  fetched: Fetcher,
-  options: DiscoverOptions,
-): Promise<Found> {
+async function discoverLayers(source: Source, subject: Digest): Promise<Found> {
+  const { repository, options } = source;
   const place = 'signature-tag';
   const tag = signatureTag(subject, options.tagPrefix);
   const name = `${repository.name}:${tag}`;
@@ -201,8 +265,9 @@ async function discoverLayers(
     const signatures = manifest.layers.filter(isSignatureLayer);
     const others = manifest.layers.filter((layer) => !isSignatureLayer(layer));
     const looked = signatures.slice(0, limits.signatureLayers);
-    const candidates = await mapParallel(looked, (layer) => readLayer(origin, layer, fetched));
-    const error = looked.length < signatures.length ? { error: tooManyLayers(name) } : {};
+    const candidates = await mapParallel(looked, (layer) => readLayer(source, origin, layer));
+    const problem = looked.length < signatures.length ? tooManyLayers(name) : undefined;
+    const error = problemOf(source, candidates, problem);
     return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
   } catch (cause) {
     const error = wrapError(cause, 'ERR_INTERNAL', `${name} could not be read`);
@@ -216,12 +281,12 @@ function tooManyLayers(name: string): BoltsealError {
 }
 
 async function readLayer(
+  source: Source,
   origin: CandidateOrigin,
   layer: Descriptor,
-  fetched: Fetcher,
 ): Promise<DiscoveredCandidate> {
   try {
-    return { ...origin, layer, content: await fetched(layer, limits.payloadBytes) };
+    return { ...origin, layer, content: await source.fetch.blob(layer, limits.payloadBytes) };
   } catch (cause) {
     const error = wrapError(cause, 'ERR_INTERNAL', `the signature payload ${layer.digest} could not be read`);
     return { ...origin, layer, error };

@@ -18,6 +18,7 @@ import {
   parseManifest,
 } from '../formats/oci.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
+import { signPredicateType } from '../formats/statement.ts';
 import { createRuntime } from '../node/runtime.ts';
 import { discoverSignatures } from './discover.ts';
 import { createLayout, openLayout } from './layout.ts';
@@ -118,7 +119,12 @@ test('a layout that cosign saved: the image is found, and its signature that not
   const { root, layout } = await emptyLayout(t);
   const image = await storeImage(layout, 'x');
   const bundle = utf8('{"a":"bundle"}');
-  const { bytes } = bundleManifest({ bundle, subject: image, predicateType: 'x', created: new Date(0) });
+  const { bytes } = bundleManifest({
+    bundle,
+    subject: image,
+    predicateType: signPredicateType,
+    created: new Date(0),
+  });
   await layout.putBlob(bundle);
   await layout.putManifest(bytes, mediaTypes.manifest);
   const signatures = encodeManifest({

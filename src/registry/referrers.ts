@@ -71,6 +71,7 @@ async function fromApi(
   const what = `listing the referrers of ${subject} in ${context.name}`;
   const descriptors = new Map<Digest, Descriptor>();
   const seen = new Set<string>();
+  let bytes = 0;
   let target: string | URL | undefined = `/v2/${context.repository}/referrers/${subject}`;
   for (let pages = 0; target !== undefined; pages++) {
     const request: RegistryRequest = {
@@ -89,6 +90,8 @@ async function fromApi(
       ports.support.api = 'absent';
       return undefined;
     }
+    bytes += page.bytes;
+    if (bytes > limits.referrersTotalBytes) return tooMany([...descriptors.values()], what);
     for (const descriptor of page.descriptors) {
       if (descriptors.size < limits.referrersCount) descriptors.set(descriptor.digest, descriptor);
       else if (!descriptors.has(descriptor.digest)) return tooMany([...descriptors.values()], what);
@@ -106,6 +109,7 @@ async function fromApi(
 }
 
 interface Page {
+  readonly bytes: number;
   readonly descriptors: readonly Descriptor[];
   readonly next: URL | undefined;
 }
@@ -130,13 +134,14 @@ async function readPage(
   const index = parseManifest(bytes, mediaTypes.index, 'the list of referrers');
   if (index.kind !== 'index')
     throw new BoltsealError('ERR_MANIFEST_INVALID', `${what}: the answer is not an index`);
-  return { descriptors: index.manifests, next: nextPage(response.headers.get('link'), response.url, what) };
+  const next = nextPage(response.headers.get('link'), response.url, what);
+  return { bytes: bytes.length, descriptors: index.manifests, next };
 }
 
 function tooMany(descriptors: readonly Descriptor[], what: string): ReferrersList {
   const problem = new BoltsealError(
     'ERR_LIMIT_EXCEEDED',
-    `${what}: there are more than ${limits.referrersCount} referrers; only the first ones are looked at`,
+    `${what}: there are more referrers than are looked at (${limits.referrersCount}); these are the first ones`,
   );
   return { source: 'api', descriptors: descriptors.slice(0, limits.referrersCount), problem };
 }

@@ -22,6 +22,7 @@ import {
 } from '../formats/oci.ts';
 import { parseReference } from '../formats/reference.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
+import { signPredicateType } from '../formats/statement.ts';
 import { createRuntime } from '../node/runtime.ts';
 import { attachReferrer } from './attach.ts';
 import { createRegistryClient, resolveReference } from './client.ts';
@@ -189,7 +190,7 @@ async function checkMount(from: Repository, to: Repository): Promise<void> {
 async function storeBundle(repository: Repository, subject: Descriptor, text: string): Promise<Digest> {
   const bundle = utf8(text);
   await Promise.all([repository.putBlob(bundle), repository.putBlob(emptyConfigBytes)]);
-  const parts = { bundle, subject, predicateType: 'https://example.test/v1', created: runtime.now() };
+  const parts = { bundle, subject, predicateType: signPredicateType, created: runtime.now() };
   const { bytes, descriptor } = bundleManifest(parts);
   await attachReferrer(repository, { manifest: bytes, descriptor, subject: subject.digest }, runtime);
   return descriptor.digest;
