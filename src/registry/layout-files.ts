@@ -10,10 +10,9 @@ import {
   realpath,
   rename,
   rm,
-  stat,
   writeFile,
 } from 'node:fs/promises';
-import { isAbsolute, join, relative } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../core/digest.ts';
 import { hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
@@ -50,7 +49,17 @@ export async function openBlob(
   folder: LayoutFolder,
   digest: Digest,
 ): Promise<{ file: FileHandle; size: number } | undefined> {
-  const path = blobPath(folder, digest);
+  return openInside(folder, blobPath(folder, digest));
+}
+
+/**
+ * Opens a file of the layout. A layout is content from outside: its links may lead anywhere, and its files may be pipes,
+ * which hold whoever opens them, or devices without end.
+ */
+async function openInside(
+  folder: LayoutFolder,
+  path: string,
+): Promise<{ file: FileHandle; size: number } | undefined> {
   let real: string;
   try {
     real = await realpath(path);
@@ -58,17 +67,21 @@ export async function openBlob(
     if (fileErrorCode(error) === 'ENOENT' || fileErrorCode(error) === 'ENOTDIR') return undefined;
     throw unreadable(path, error);
   }
-  const inside = relative(await realpath(folder.root), real);
-  if (inside.startsWith('..') || isAbsolute(inside)) {
-    throw new BoltsealError('ERR_LAYOUT_INVALID', `the blob ${path} is a link to outside the image layout`);
-  }
-  const file = await open(real, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+  await requireInside(folder, path, real);
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const file = await open(real, flags).catch((error: unknown) => {
     throw unreadable(path, error);
   });
   const found = await file.stat();
   if (found.isFile()) return { file, size: found.size };
   await file.close();
-  throw new BoltsealError('ERR_LAYOUT_INVALID', `the blob ${path} is not a file`);
+  throw new BoltsealError('ERR_LAYOUT_INVALID', `${path} is not a file`);
+}
+
+async function requireInside(folder: LayoutFolder, path: string, real: string): Promise<void> {
+  const inside = relative(await realpath(folder.root), real);
+  if (!/^\.\.(?:[/\\]|$)/.test(inside) && !isAbsolute(inside)) return;
+  throw new BoltsealError('ERR_LAYOUT_INVALID', `${path} is a link to outside the image layout`);
 }
 
 /** The bytes of a blob, unverified; undefined when it is not there. */
@@ -77,16 +90,22 @@ export async function readBlobFile(
   digest: Digest,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
-  const opened = await openBlob(folder, digest);
+  return readInside(folder, blobPath(folder, digest), maxBytes);
+}
+
+async function readInside(
+  folder: LayoutFolder,
+  path: string,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const opened = await openInside(folder, path);
   if (opened === undefined) return undefined;
   try {
-    if (opened.size > maxBytes) {
-      throw new BoltsealError(
-        'ERR_LIMIT_EXCEEDED',
-        `the blob ${digest} has ${opened.size} bytes; the limit is ${maxBytes}`,
-      );
-    }
-    return new Uint8Array(await opened.file.readFile());
+    if (opened.size <= maxBytes) return new Uint8Array(await opened.file.readFile());
+    throw new BoltsealError(
+      'ERR_LIMIT_EXCEEDED',
+      `${path} has ${opened.size} bytes; the limit is ${maxBytes}`,
+    );
   } finally {
     await opened.file.close();
   }
@@ -99,7 +118,9 @@ export async function writeBlobFile(
   content: Uint8Array | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const path = blobPath(folder, digest);
-  await mkdir(join(path, '..'), { recursive: true });
+  const parent = dirname(path);
+  await mkdir(parent, { recursive: true });
+  await requireInside(folder, parent, await realpath(parent));
   await writeAtomically(folder, path, content);
 }
 
@@ -123,20 +144,8 @@ async function writeAtomically(
 export async function readIndexFile(folder: LayoutFolder): Promise<JsonObject> {
   await checkMarker(folder);
   const path = join(folder.root, 'index.json');
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(path);
-    if (size > limits.manifestBytes) {
-      throw new BoltsealError(
-        'ERR_LIMIT_EXCEEDED',
-        `${path} has ${size} bytes; the limit is ${limits.manifestBytes}`,
-      );
-    }
-    bytes = await readFile(path);
-  } catch (error) {
-    if (error instanceof BoltsealError) throw error;
-    throw notALayout(folder.root, error);
-  }
+  const bytes = await readInside(folder, path, limits.manifestBytes);
+  if (bytes === undefined) throw notALayout(folder.root);
   const json = parseJson(bytes, { what: path, maxBytes: limits.manifestBytes });
   if (!isJsonObject(json)) throw new BoltsealError('ERR_LAYOUT_INVALID', `${path} is not a JSON object`);
   return json;
@@ -144,13 +153,8 @@ export async function readIndexFile(folder: LayoutFolder): Promise<JsonObject> {
 
 async function checkMarker(folder: LayoutFolder): Promise<void> {
   const path = join(folder.root, 'oci-layout');
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(path);
-    bytes = size > 65_536 ? new Uint8Array(0) : await readFile(path);
-  } catch (error) {
-    throw notALayout(folder.root, error);
-  }
+  const bytes = await readInside(folder, path, 65_536);
+  if (bytes === undefined) throw notALayout(folder.root);
   const json = parseJson(bytes, { what: path, maxBytes: 65_536 });
   const version = isJsonObject(json) ? json['imageLayoutVersion'] : undefined;
   if (typeof version !== 'string' || !version.startsWith('1.')) {
@@ -249,9 +253,8 @@ function unreadable(path: string, cause: unknown): BoltsealError {
   return new BoltsealError('ERR_FILE_READ', `${path} cannot be read`, { cause });
 }
 
-function notALayout(root: string, cause: unknown): BoltsealError {
+function notALayout(root: string): BoltsealError {
   return new BoltsealError('ERR_LAYOUT_INVALID', `${root} is not an OCI image layout`, {
-    cause,
     hint: 'The folder must hold the files oci-layout and index.json; a .tar of one must be unpacked first.',
   });
 }

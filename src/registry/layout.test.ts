@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
@@ -13,6 +14,7 @@ import {
   describe,
   emptyConfigBytes,
   emptyConfigDescriptor,
+  encodeIndex,
   encodeManifest,
   mediaTypes,
   parseManifest,
@@ -149,6 +151,87 @@ test('a layout that cosign saved: the image is found, and its signature that not
       ['cosign', undefined],
     ],
   );
+});
+
+test('a multi-platform image with its platforms and signatures listed beside it is the only image', async (t) => {
+  const { root, layout } = await emptyLayout(t);
+  const platforms = [await storeImage(layout, 'amd64'), await storeImage(layout, 'arm64')];
+  const bytes = encodeIndex({ mediaType: mediaTypes.index, manifests: platforms });
+  const top = (await layout.putManifest(bytes, mediaTypes.index)).descriptor;
+  for (const [at, subject] of [top, ...platforms].entries()) {
+    const parts = { bundle: utf8(`${at}`), predicateType: signPredicateType, created: new Date(0) };
+    await layout.putManifest(bundleManifest({ ...parts, subject }).bytes, mediaTypes.manifest);
+    await storeImage(layout, `signatures ${at}`, signatureTag(subject.digest));
+  }
+  assert.equal(JSON.parse(await readFile(join(root, 'index.json'), 'utf8')).manifests.length, 9);
+  assert.deepEqual(await layout.resolve(undefined), top);
+  assert.deepEqual((await layout.getManifest(undefined))?.descriptor, top);
+  await storeImage(layout, 'another');
+  await failsWith('ERR_REFERENCE_INVALID', layout.resolve(undefined));
+});
+
+test('a manifest is resolved to what is really there', async (t) => {
+  const { root, layout } = await emptyLayout(t);
+  const image = await storeImage(layout, 'x', 'v1');
+  const path = join(root, 'blobs', 'sha256', digestHex(image.digest));
+  const bytes = await readFile(path);
+  for (const target of ['v1', image.digest, undefined]) {
+    await writeFile(path, Buffer.concat([bytes, Buffer.from(' ')]));
+    await failsWith('ERR_DIGEST_MISMATCH', layout.resolve(target));
+    await rm(path);
+    assert.equal(await layout.resolve(target), undefined);
+    await writeFile(path, bytes);
+    assert.deepEqual(await layout.resolve(target), image);
+  }
+  const manifests = [{ ...image, size: 7, annotations: { 'org.opencontainers.image.ref.name': 'v1' } }];
+  await writeFile(join(root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+  await failsWith('ERR_SIZE_MISMATCH', layout.resolve('v1'));
+});
+
+test('a listed manifest that is damaged may have been a signature, and is told', async (t) => {
+  const { root, layout } = await emptyLayout(t);
+  const image = await storeImage(layout, 'x', 'v1');
+  const { bytes } = bundleManifest({
+    bundle: utf8('{}'),
+    subject: image,
+    predicateType: signPredicateType,
+    created: new Date(0),
+  });
+  const { descriptor } = await layout.putManifest(bytes, mediaTypes.manifest);
+  assert.equal((await layout.referrers(image.digest)).problem, undefined);
+  await writeFile(join(root, 'blobs', 'sha256', digestHex(descriptor.digest)), '{}');
+  const list = await layout.referrers(image.digest);
+  assert.deepEqual(list.descriptors, []);
+  assert.equal(list.problem?.code, 'ERR_DIGEST_MISMATCH');
+});
+
+test('pipes, devices and folders that lie outside', { skip: process.platform === 'win32' }, async (t) => {
+  const { root, layout } = await emptyLayout(t);
+  const image = await storeImage(layout, 'x', 'v1');
+  const blobs = join(root, 'blobs', 'sha256');
+  const pipe = describe('x', utf8('a pipe'));
+  execFileSync('mkfifo', [join(blobs, digestHex(pipe.digest))]);
+  await failsWith('ERR_LAYOUT_INVALID', layout.getBlob(pipe, { maxBytes: 100 }));
+  assert.deepEqual(await layout.resolve('v1'), image);
+  for (const name of ['index.json', 'oci-layout']) {
+    const path = join(root, name);
+    const content = await readFile(path);
+    await rm(path);
+    await symlink('/dev/zero', path);
+    await failsWith('ERR_LAYOUT_INVALID', layout.resolve('v1'));
+    await rm(path);
+    execFileSync('mkfifo', [path]);
+    await failsWith('ERR_LAYOUT_INVALID', layout.resolve('v1'));
+    await rm(path);
+    await writeFile(path, content);
+  }
+  const outside = join(root, '..', 'outside');
+  await rename(blobs, outside);
+  await symlink(outside, blobs);
+  await failsWith('ERR_LAYOUT_INVALID', layout.resolve('v1'));
+  const before = await readdir(outside);
+  await failsWith('ERR_LAYOUT_INVALID', layout.putBlob(utf8('written elsewhere')));
+  assert.deepEqual(await readdir(outside), before);
 });
 
 test('copies of layouts are layouts', async (t) => {

@@ -5,8 +5,8 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest } from '../core/digest.ts';
-import { BoltsealError } from '../core/errors.ts';
+import { type Digest, digestAlgorithm, digestOf, isDigest } from '../core/digest.ts';
+import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
@@ -23,7 +23,7 @@ import {
   refNameAnnotation,
 } from '../formats/oci.ts';
 import { isTag } from '../formats/reference.ts';
-import { verified } from './blobs.ts';
+import { layoutBlobs } from './layout-blobs.ts';
 import {
   blobPath,
   changeIndexFile,
@@ -62,7 +62,7 @@ export function openLayout(path: string, runtime: Runtime): Repository {
     deleteManifest: (target) => deleteManifest(folder, target),
     referrers: (subject) => referrers(folder, subject),
     tags: () => tags(folder),
-    ...blobOperations(folder),
+    ...layoutBlobs(folder),
   };
 }
 
@@ -90,24 +90,25 @@ function refName(entry: Entry): string | undefined {
   return entry.descriptor.annotations?.[refNameAnnotation];
 }
 
-/** A descriptor as a registry would give it: without the annotations that belong to the layout's index. */
-function plain({ mediaType, digest, size }: Descriptor): Descriptor {
-  return { mediaType, digest, size };
-}
-
 async function soleImage(folder: LayoutFolder): Promise<Descriptor | undefined> {
   const images = new Map<Digest, Entry>();
+  const children = new Set<Digest>();
   for (const entry of await readEntries(folder)) {
-    if (await isImage(folder, entry)) images.set(entry.descriptor.digest, entry);
+    const manifest = await readImage(folder, entry);
+    if (manifest === undefined) continue;
+    images.set(entry.descriptor.digest, entry);
+    if (manifest.kind === 'index') for (const { digest } of manifest.manifests) children.add(digest);
   }
-  if (images.size <= 1) {
-    const [only] = images.values();
-    return only === undefined ? undefined : plain(only.descriptor);
-  }
-  const names = [...images.values()].map((entry) => refName(entry) ?? `@${entry.descriptor.digest}`);
+  // The platforms of a multi-platform image are parts of it, also where they are listed beside it without a name.
+  const tops = [...images.values()].filter(
+    (entry) => refName(entry) !== undefined || !children.has(entry.descriptor.digest),
+  );
+  const [only, second] = tops;
+  if (second === undefined) return only && resolved(folder, only.descriptor);
+  const names = tops.map((entry) => refName(entry) ?? `@${entry.descriptor.digest}`);
   throw new BoltsealError(
     'ERR_REFERENCE_INVALID',
-    `the image layout ${folder.root} holds ${images.size} images`,
+    `the image layout ${folder.root} holds ${tops.length} images`,
     {
       hint: `Name one: oci:${folder.root}:TAG or oci:${folder.root}@DIGEST; there are ${names.slice(0, 10).join(', ')}.`,
       details: { images: names.slice(0, 100) },
@@ -115,15 +116,28 @@ async function soleImage(folder: LayoutFolder): Promise<Descriptor | undefined> 
   );
 }
 
-/** Signatures, attestations and lists of referrers are not what someone means who names a layout without a tag. */
-async function isImage(folder: LayoutFolder, entry: Entry): Promise<boolean> {
+/**
+ * The manifest of an entry that is an image. Signatures, attestations, lists of referrers and whatever else refers to
+ * something are not what someone means who names a layout without a tag.
+ */
+async function readImage(folder: LayoutFolder, entry: Entry): Promise<Manifest | Index | undefined> {
   const { descriptor } = entry;
   const kind = descriptor.annotations?.[kindAnnotation] ?? '';
-  if (kind.startsWith('dev.cosignproject.cosign/') && !kind.endsWith('/image')) return false;
-  if (/^sha(?:256|512)-[0-9a-f]+(?:\.[a-z]+)?$/.test(refName(entry) ?? '')) return false;
-  if (!manifestMediaTypes.includes(descriptor.mediaType)) return false;
+  if (kind.startsWith('dev.cosignproject.cosign/') && !kind.endsWith('/image')) return undefined;
+  if (/^sha(?:256|512)-[0-9a-f]+(?:\.[a-z]+)?$/.test(refName(entry) ?? '')) return undefined;
+  if (!manifestMediaTypes.includes(descriptor.mediaType)) return undefined;
   const manifest = await readManifest(folder, descriptor.digest);
-  return manifest !== undefined && manifest.subject === undefined;
+  return manifest?.subject === undefined ? manifest : undefined;
+}
+
+/** What an entry of `index.json` stands for, as a registry would give it: judged by the content, which must be there. */
+async function resolved(folder: LayoutFolder, entry: Descriptor): Promise<Descriptor | undefined> {
+  const stored = await getByDigest(folder, entry.digest, entry.mediaType);
+  if (stored === undefined || stored.descriptor.size === entry.size) return stored?.descriptor;
+  throw new BoltsealError(
+    'ERR_SIZE_MISMATCH',
+    `the manifest ${entry.digest} in ${folder.root} has ${stored.descriptor.size} bytes; index.json says ${entry.size}`,
+  );
 }
 
 async function resolve(folder: LayoutFolder, target: string | undefined): Promise<Descriptor | undefined> {
@@ -131,7 +145,9 @@ async function resolve(folder: LayoutFolder, target: string | undefined): Promis
   const entries = await readEntries(folder);
   if (isDigest(target)) {
     const listed = entries.find(({ descriptor }) => descriptor.digest === target);
-    return listed === undefined ? (await getByDigest(folder, target))?.descriptor : plain(listed.descriptor);
+    return listed === undefined
+      ? (await getByDigest(folder, target))?.descriptor
+      : resolved(folder, listed.descriptor);
   }
   if (!isTag(target)) {
     throw new BoltsealError(
@@ -154,13 +170,13 @@ async function resolve(folder: LayoutFolder, target: string | undefined): Promis
     );
   }
   const [found] = named.values();
-  if (found !== undefined) return plain(found);
+  if (found !== undefined) return resolved(folder, found);
   // `cosign save` keeps the signatures of its one image without their tag.
   if (!/^sha256-[0-9a-f]{64}\.sig$/.test(target)) return undefined;
   const saved = entries.filter(
     ({ descriptor }) => descriptor.annotations?.[kindAnnotation] === signaturesKind,
   );
-  return saved.length === 1 && saved[0] !== undefined ? plain(saved[0].descriptor) : undefined;
+  return saved.length === 1 && saved[0] !== undefined ? resolved(folder, saved[0].descriptor) : undefined;
 }
 
 async function getManifest(
@@ -185,8 +201,7 @@ async function getByDigest(
       `the manifest ${digest} in ${folder.root} has another content`,
     );
   }
-  const type =
-    mediaType ?? parseManifest(bytes, undefined, `the manifest ${digest} in ${folder.root}`).mediaType;
+  const type = parseManifest(bytes, mediaType, `the manifest ${digest} in ${folder.root}`).mediaType;
   return { descriptor: { mediaType: type, digest, size: bytes.length }, bytes };
 }
 
@@ -248,30 +263,30 @@ async function deleteManifest(folder: LayoutFolder, target: string): Promise<boo
 
 async function referrers(folder: LayoutFolder, subject: Digest): Promise<ReferrersList> {
   const found = new Map<Digest, Descriptor>();
-  let isTooMany = false;
-  for await (const digest of manifestDigests(folder)) {
-    const stored = await getByDigest(folder, digest).catch(() => undefined);
-    const manifest = stored && readLeniently(stored);
-    if (stored === undefined || manifest?.subject?.digest !== subject) continue;
-    if (found.size >= limits.referrersCount) {
-      isTooMany = true;
+  let problem: BoltsealError | undefined;
+  for await (const { digest, isListed } of manifestDigests(folder)) {
+    if (digest === undefined || found.size >= limits.referrersCount) {
+      const message = `not everything in ${folder.root} was looked at for referrers of ${subject}: there is too much`;
+      problem = new BoltsealError('ERR_LIMIT_EXCEEDED', message);
       break;
     }
-    found.set(digest, referrerDescriptor(stored, manifest));
+    try {
+      const stored = await getByDigest(folder, digest);
+      const manifest = stored && parseManifest(stored.bytes, stored.descriptor.mediaType);
+      if (stored !== undefined && manifest?.subject?.digest === subject)
+        found.set(digest, referrerDescriptor(stored, manifest));
+    } catch (error) {
+      // Not every blob is a manifest; but what is listed is meant to be one, and may be a referrer that cannot be read.
+      if (isListed && isDamage(error)) problem ??= error;
+    }
   }
   const list: ReferrersList = { source: 'api', descriptors: [...found.values()] };
-  if (!isTooMany) return list;
-  const message = `there are more than ${limits.referrersCount} referrers of ${subject} in ${folder.root}`;
-  return { ...list, problem: new BoltsealError('ERR_LIMIT_EXCEEDED', message) };
+  return problem === undefined ? list : { ...list, problem };
 }
 
-function readLeniently(stored: StoredManifest): Manifest | Index | undefined {
-  try {
-    return parseManifest(stored.bytes, stored.descriptor.mediaType);
-  } catch {
-    // Not every blob is a manifest.
-    return undefined;
-  }
+/** Whether a manifest could not be read, rather than being something else: build caches list blobs in indexes. */
+function isDamage(error: unknown): error is BoltsealError {
+  return isBoltsealError(error, 'ERR_DIGEST_MISMATCH', 'ERR_FILE_READ', 'ERR_LAYOUT_INVALID');
 }
 
 /** {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers} */
@@ -285,14 +300,21 @@ function referrerDescriptor(stored: StoredManifest, manifest: Manifest | Index):
   };
 }
 
+/** A manifest, and whether an index lists it; without a digest where the search was cut off. */
+interface FoundManifest {
+  readonly digest: Digest | undefined;
+  readonly isListed: boolean;
+}
+
 /** Every manifest: listed ones first, then those among the blobs. Each once, and only so many of them. */
-async function* manifestDigests(folder: LayoutFolder): AsyncGenerator<Digest, void, undefined> {
+async function* manifestDigests(folder: LayoutFolder): AsyncGenerator<FoundManifest, void, undefined> {
   const seen = new Set<Digest>();
   const queue = (await readEntries(folder)).map(({ descriptor }) => descriptor);
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (seen.has(next.digest) || seen.size >= scannedBlobs) continue;
+    if (seen.has(next.digest)) continue;
+    if (seen.size >= scannedBlobs) return yield { digest: undefined, isListed: true };
     seen.add(next.digest);
-    yield next.digest;
+    yield { digest: next.digest, isListed: true };
     if (!isIndexMediaType(next.mediaType)) continue;
     const index = await readManifest(folder, next.digest).catch(() => undefined);
     if (index?.kind === 'index') queue.push(...index.manifests);
@@ -300,9 +322,10 @@ async function* manifestDigests(folder: LayoutFolder): AsyncGenerator<Digest, vo
   const names = await readdir(join(folder.root, 'blobs', 'sha256')).catch(() => []);
   for (const name of names) {
     const digest = `sha256:${name}`;
-    if (!isDigest(digest) || seen.has(digest) || seen.size >= scannedBlobs) continue;
+    if (!isDigest(digest) || seen.has(digest)) continue;
+    if (seen.size >= scannedBlobs) return yield { digest: undefined, isListed: false };
     seen.add(digest);
-    if (await mayBeManifest(folder, digest)) yield digest;
+    if (await mayBeManifest(folder, digest)) yield { digest, isListed: false };
   }
 }
 
@@ -323,61 +346,4 @@ async function* tags(folder: LayoutFolder): AsyncGenerator<string, void, undefin
     const tag = refName(entry);
     if (tag !== undefined) yield tag;
   }
-}
-
-type BlobPart = Pick<
-  Repository,
-  'getBlob' | 'readBlob' | 'hasBlob' | 'putBlob' | 'writeBlob' | 'mountBlob' | 'beginUpload'
->;
-
-function blobOperations(folder: LayoutFolder): BlobPart {
-  const putBlob = async (bytes: Uint8Array): Promise<Descriptor> => {
-    const descriptor = describe('application/octet-stream', bytes);
-    await writeBlobFile(folder, descriptor.digest, bytes);
-    return descriptor;
-  };
-  return {
-    putBlob,
-    getBlob: (descriptor, options) => getBlob(folder, descriptor, options.maxBytes),
-    readBlob: (descriptor) => readBlob(folder, descriptor),
-    hasBlob: (digest) => hasBlob(folder, digest),
-    writeBlob: (descriptor, content) =>
-      writeBlobFile(
-        folder,
-        descriptor.digest,
-        verified(content(), descriptor, `storing ${descriptor.digest}`),
-      ),
-    mountBlob: async () => false,
-    beginUpload: async () => ({ complete: putBlob, cancel: async () => undefined }),
-  };
-}
-
-async function hasBlob(folder: LayoutFolder, digest: Digest): Promise<boolean> {
-  const opened = await openBlob(folder, digest);
-  await opened?.file.close();
-  return opened !== undefined;
-}
-
-async function getBlob(folder: LayoutFolder, descriptor: Descriptor, maxBytes: number): Promise<Uint8Array> {
-  const { digest, size } = descriptor;
-  if (size > maxBytes) {
-    throw new BoltsealError(
-      'ERR_LIMIT_EXCEEDED',
-      `the blob ${digest} has ${size} bytes; the limit is ${maxBytes}`,
-    );
-  }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readBlob(folder, descriptor)) chunks.push(chunk);
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
-async function* readBlob(
-  folder: LayoutFolder,
-  descriptor: Descriptor,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const what = `reading the blob ${digestHex(descriptor.digest).slice(0, 12)}… of ${folder.root}`;
-  const opened = await openBlob(folder, descriptor.digest);
-  if (opened === undefined) throw new BoltsealError('ERR_BLOB_NOT_FOUND', `${what}: it is not there`);
-  const content = opened.file.createReadStream() as AsyncIterable<Uint8Array>;
-  yield* verified(content, descriptor, what);
 }
