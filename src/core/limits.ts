@@ -59,6 +59,8 @@ export const limits = {
   operationTime: 90_000,
   /** How long a registry may take to list a referrer that it acknowledged. */
   listingTime: 3_200,
+  /** How long giving up an upload may take. */
+  abandonTime: 2_000,
   /** Redirects of one blob download that are followed. */
   redirects: 5,
   /** Indexes within indexes. */

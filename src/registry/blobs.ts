@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../core/digest.ts';
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { type Descriptor, describe, emptyConfigBytes, emptyConfigDescriptor } from '../formats/oci.ts';
 import type { Scope } from './auth.ts';
 import type { RegistryRequest, RegistryResponse } from './exchange.ts';
@@ -326,13 +327,17 @@ async function beginUpload(context: RepositoryContext, options: CallOptions = {}
   const opened = openUpload(context, options);
   // Whoever completes the upload hears of the failure; until then it must not count as unhandled.
   opened.catch(() => undefined);
+  let isOver = false;
   return {
     async complete(bytes, completeOptions = {}): Promise<Descriptor> {
       const descriptor = describe(uploadType, bytes);
       await upload(context, descriptor, bytes, completeOptions, opened);
+      isOver = true;
       return descriptor;
     },
     async cancel(): Promise<void> {
+      if (isOver) return;
+      isOver = true;
       await opened.then((location) => abandon(context, location)).catch(() => undefined);
     },
   };
@@ -346,6 +351,8 @@ async function abandon(context: RepositoryContext, location: URL): Promise<void>
     what,
     scope: context.scope,
     repeatable: false,
+    // Whoever gives up does not want to wait for a registry that has gone silent.
+    signal: AbortSignal.timeout(limits.abandonTime),
   } as const;
   await context.transport.send(request, discard);
 }

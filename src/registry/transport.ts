@@ -2,7 +2,7 @@
  * Requests to one registry: scheme, authorization, retries, redirects, limits. Everything above speaks of manifests
  * and blobs; everything about HTTP is here.
  */
-import { BoltsealError, wrapError } from '../core/errors.ts';
+import { BoltsealError, type ErrorDetails, wrapError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { FetchResponse, Runtime } from '../core/runtime.ts';
@@ -256,17 +256,7 @@ function judgeFailure(
   const where = `${request.what}: `;
   const reason = failureCode(cause) || (cause instanceof Error ? cause.message : 'unknown');
   const details = { registry: host.registry, reason };
-  if (failure === 'tls') {
-    throw new BoltsealError(
-      'ERR_REGISTRY_TLS',
-      `${where}the certificate of the server is not trusted (${reason})`,
-      {
-        cause,
-        details,
-        hint: 'Give the certificate of its authority with --registry-cacert.',
-      },
-    );
-  }
+  if (failure === 'tls') throw tlsError(where, reason, { cause, details });
   const mismatch = failure === 'protocol' || (scheme === 'http' && failure === 'broken');
   const switches = mismatch || (scheme === 'https' && failure === 'unreachable');
   if (!host.settled && switches && switchScheme(host, scheme)) return { again: 'at once' };
@@ -285,6 +275,26 @@ function judgeFailure(
   const attempts = failure === 'unreachable' ? attemptsWhenUnreachable : attemptsWhenBroken;
   if (attempt + 1 >= attempts || request.repeatable === false) throw error;
   return { again: 'later', error, retryAfter: null };
+}
+
+function tlsError(
+  where: string,
+  reason: string,
+  options: { readonly cause: unknown; readonly details: ErrorDetails },
+): BoltsealError {
+  const wantsCertificate = reason.includes('ALERT_CERTIFICATE_REQUIRED');
+  return new BoltsealError(
+    'ERR_REGISTRY_TLS',
+    wantsCertificate
+      ? `${where}the server wants a client certificate (${reason})`
+      : `${where}the certificate of the server is not trusted (${reason})`,
+    {
+      ...options,
+      hint: wantsCertificate
+        ? 'Give one with --registry-client-cert and --registry-client-key.'
+        : 'Give the certificate of its authority with --registry-cacert.',
+    },
+  );
 }
 
 /** Goes to the other scheme when there is one that was not tried; requests side by side switch it once. */
