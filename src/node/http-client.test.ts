@@ -258,3 +258,16 @@ test('files for TLS are checked', async (t) => {
   }
   assert.deepEqual(Object.values(await readTlsSettings({})).filter(Boolean), []);
 });
+
+test('through a proxy an address is proved by its own certificate, not by one of the proxy', async (t) => {
+  for (const [name, outcome] of [
+    ['DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['IP:192.0.2.7', 'over TLS'],
+  ] as const) {
+    const { host, caFile } = await tlsServer(t, name);
+    const { url } = await proxyTo(t, host);
+    const fetch = client(t, { env: { HTTPS_PROXY: url }, tls: await readTlsSettings({ caFile }) });
+    const answer = await fetch('https://192.0.2.7/', request()).then(textOf, ({ code }) => code);
+    assert.equal(answer, outcome);
+  }
+});

@@ -218,7 +218,8 @@ function tunnel(
     const { connect } = process.getBuiltinModule('node:tls');
     const { ca, cert, key, servername = host, rejectUnauthorized } = options;
     const secured = { ca, cert, key, servername, rejectUnauthorized };
-    callback(null, connect({ socket, ...definedOnly(secured) }));
+    // An address has no server name; without the host, the certificate would be compared with the proxy's.
+    callback(null, connect({ socket, host, ...definedOnly(secured) }));
   });
   request.end();
 }
