@@ -41,6 +41,19 @@ test('the same key in different objects, and a key as a value, are fine', () => 
   ]);
 });
 
+test('an error quotes nothing of the text', () => {
+  for (const text of ['open-sesame', '{"token":open-sesame', '{"token":"open-sesame"x}', '"open-sesame']) {
+    assert.throws(
+      () => parse(text),
+      (error: BoltsealError) => {
+        assert.equal(error.code, 'ERR_JSON_INVALID');
+        assert.ok(!`${error.message} ${error.stack} ${error.cause}`.includes('sesame'));
+        return true;
+      },
+    );
+  }
+});
+
 test('nesting, size and encoding are bounded before parsing', () => {
   const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`;
   assert.throws(() => parse(deep), { code: 'ERR_LIMIT_EXCEEDED' });

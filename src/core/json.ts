@@ -40,8 +40,10 @@ function parseJsonText(text: string, what: string, maxDepth: number): Json {
   checkDepth(text, what, maxDepth);
   try {
     value = JSON.parse(text) as Json;
-  } catch (cause) {
-    throw new BoltsealError('ERR_JSON_INVALID', `${what} is not JSON`, { cause });
+  } catch (error) {
+    // What the parser says may quote the text, and the text may be a secret: only the place is told.
+    const place = error instanceof SyntaxError ? (/ at position \d+/.exec(error.message)?.[0] ?? '') : '';
+    throw new BoltsealError('ERR_JSON_INVALID', `${what} is not JSON${place}`);
   }
   checkDuplicateKeys(text, what);
   return value;
