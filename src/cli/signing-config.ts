@@ -3,8 +3,8 @@ import { BoltsealError } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 
-/** Members of a signing config that name a service which would have to be used. */
-const services = ['rekorTlogUrls', 'tsaUrls'] as const;
+/** Members of a signing config, in both spellings of proto JSON, that name a service which would have to be used. */
+const services = ['rekorTlogUrls', 'rekor_tlog_urls', 'tsaUrls', 'tsa_urls'] as const;
 
 /**
  * Accepts a signing config that names no log and no timestamp authority, because that is what happens here anyway.
@@ -19,7 +19,7 @@ export function requireNoLogs(bytes: Uint8Array, path: string): void {
   }
   const named = services.find((name) => {
     const list = config[name];
-    return list !== undefined && !(Array.isArray(list) && list.length === 0);
+    return list !== undefined && list !== null && !(Array.isArray(list) && list.length === 0);
   });
   if (named === undefined) return;
   throw new BoltsealError(

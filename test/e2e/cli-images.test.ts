@@ -207,8 +207,10 @@ describe('images on the command line', () => {
     await writeFile(empty, JSON.stringify({ mediaType, rekorTlogConfig: {}, tsaConfig: {} }));
     const words = ['sign', '--key', key('a.key'), '--no-upload', '--bundle', key('y.bundle')];
     assert.equal((await run(...words, '--signing-config', empty, reference)).code, 0);
-    await writeFile(empty, JSON.stringify({ mediaType, rekorTlogUrls: [{ url: 'https://rekor.example' }] }));
-    assert.equal((await run(...words, '--signing-config', empty, reference)).code, 2);
+    for (const member of ['rekorTlogUrls', 'rekor_tlog_urls', 'tsaUrls', 'tsa_urls']) {
+      await writeFile(empty, JSON.stringify({ mediaType, [member]: [{ url: 'https://service.example' }] }));
+      assert.equal((await run(...words, '--signing-config', empty, reference)).code, 2, member);
+    }
   });
 
   test('credentials of flags must be whole, and for one registry', async () => {
