@@ -28,6 +28,8 @@ export interface FlagSpec {
   readonly short?: string;
   /** Other long names, kept for scripts. */
   readonly aliases?: readonly string[];
+  /** Other words for values of an `enum` flag, lower case; they are taken in any case. */
+  readonly synonyms?: Readonly<Record<string, string>>;
   /** What an `enum` flag may be. */
   readonly values?: readonly string[];
   /** The value when nobody gives one. Durations are milliseconds. */
@@ -69,9 +71,18 @@ const table = {
   'key-type': {
     type: 'enum',
     values: ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-2048', 'rsa-3072', 'rsa-4096'],
+    synonyms: {
+      'p-256': 'ecdsa-p256',
+      'p-384': 'ecdsa-p384',
+      'p-521': 'ecdsa-p521',
+      ed25519: 'ed25519',
+      'rsa-2048': 'rsa-2048',
+      'rsa-3072': 'rsa-3072',
+      'rsa-4096': 'rsa-4096',
+    },
     default: 'ecdsa-p256',
     group: 'Key',
-    help: 'The type of the new key.',
+    help: 'The type of the new key; P-256, P-384, P-521 and RSA-2048 are understood too.',
   },
   'output-key-prefix': {
     type: 'string',

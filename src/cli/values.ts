@@ -78,7 +78,7 @@ export function parseValue(spec: FlagSpec, text: string, source: string): AnyFla
     case 'duration':
       return parseDuration(text, source);
     case 'enum':
-      return parseEnum(text, source, spec.values ?? []);
+      return parseEnum(spec.synonyms?.[text.toLowerCase()] ?? text, source, spec.values ?? []);
   }
 }
 

@@ -9,8 +9,9 @@ import { type Descriptor, mediaTypes } from '../../formats/oci.ts';
 import { bundleManifest } from '../../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../../formats/simple-signing.ts';
 import { signPredicateType } from '../../formats/statement.ts';
-import { attachReferrer, attachSignatureLayer } from '../../registry/attach.ts';
+import { attachReferrer } from '../../registry/attach.ts';
 import type { CallOptions, Repository } from '../../registry/repository.ts';
+import { attachSignatureLayer } from '../../registry/signature-tag.ts';
 
 /** Puts a changed image under the tag of the signed one. */
 export async function replaceImage(
