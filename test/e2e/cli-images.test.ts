@@ -3,6 +3,13 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
+import { utf8 } from '../../src/core/encoding.ts';
+import { emptyConfigBytes } from '../../src/formats/oci.ts';
+import { parseReference } from '../../src/formats/reference.ts';
+import { bundleManifest } from '../../src/formats/referrer-manifest.ts';
+import { createRuntime } from '../../src/node/runtime.ts';
+import { attachReferrer } from '../../src/registry/attach.ts';
+import { openRepository } from '../../src/registry/client.ts';
 import { type EmbeddedRegistry, startEmbeddedRegistry } from '../support/embedded-registry.ts';
 import { type CliResult, runInProcess } from '../support/run-cli.ts';
 import { pushSmallImage } from '../support/small-image.ts';
@@ -44,6 +51,35 @@ describe('images on the command line', () => {
     assert.equal(document.images[0].verified, false);
     assert.equal(document.images[0].error.code, 'ERR_NO_SIGNATURES');
     assert.equal(document.images[0].places.length, 2);
+  });
+
+  test('attestations and no signature: 10, and it is said what is there', async () => {
+    const predicateType = 'https://spdx.dev/Document';
+    const image = await pushSmallImage({ url: registry.url }, 'demo/attested');
+    const runtime = createRuntime();
+    const repository = await openRepository(parseReference(image.reference), runtime, { push: true });
+    const subject = await repository.resolve(image.digest);
+    assert.ok(subject);
+    const bundle = utf8('{}');
+    await Promise.all([repository.putBlob(bundle), repository.putBlob(emptyConfigBytes)]);
+    const made = bundleManifest({ bundle, subject, predicateType, created: new Date() });
+    const referrer = { manifest: made.bytes, descriptor: made.descriptor, subject: subject.digest };
+    await attachReferrer(repository, referrer, runtime);
+
+    const words = ['verify', '--key', key('a.pub'), image.reference];
+    const explained = await run(...words, '--explain');
+    assert.equal(explained.code, 10);
+    assert.ok(explained.stderr.includes(`attestation ${predicateType}`), explained.stderr);
+    const { images } = JSON.parse((await run(...words, '-o', 'json')).stdout);
+    assert.equal(images[0].error.code, 'ERR_NO_SIGNATURES');
+    assert.deepEqual(images[0].refused, []);
+    assert.deepEqual(
+      images[0].places[0].others.map((other: { predicateType: string }) => other.predicateType),
+      [predicateType],
+    );
+    const signed = await run('sign', '--key', key('a.key'), image.reference);
+    assert.equal(signed.code, 0, signed.stderr);
+    assert.equal((await run(...words)).code, 0);
   });
 
   test('a dry run signs nothing and says what would be', async () => {

@@ -1,6 +1,8 @@
 /** A verification told in full: for people (`--explain`) and for programs (`--output json`). */
 import { VerificationError, type VerificationReport, type VerifyOutcome } from '../../flows/verify-image.ts';
+import type { Descriptor } from '../../formats/oci.ts';
 import { withoutPassword } from '../../formats/reference.ts';
+import { announcedPredicateType } from '../../formats/referrer-manifest.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
 import type { Evidence, Refusal } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
@@ -24,12 +26,26 @@ export function explain(outcome: VerifyOutcome, style: Style): string {
       const beside = others.length === 0 ? '' : `, and ${others.length} that are no signatures`;
       const result =
         error === undefined ? `${found} found${beside}` : style.red(`${error.message} (${error.code})`);
-      lines.push(`    ${place}  ${where}: ${result}`);
+      lines.push(`    ${place}  ${where}: ${result}`, ...otherLines(others));
     }
     for (const evidence of report.accepted) lines.push(...acceptedLines(evidence, style));
     for (const refusal of report.refused) lines.push(...refusedLines(refusal, style));
   }
   return `${visible(lines.join('\n'))}\n`;
+}
+
+/** What else is there, each kind once: an attestation by what it is about. */
+function otherLines(others: readonly Descriptor[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const other of others) {
+    const predicateType = announcedPredicateType(other);
+    const kind =
+      predicateType === undefined ? (other.artifactType ?? other.mediaType) : `attestation ${predicateType}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(
+    ([kind, count]) => `      not a signature: ${inline(kind)}${count === 1 ? '' : ` (${count} times)`}`,
+  );
 }
 
 function acceptedLines(
@@ -70,14 +86,24 @@ export function verificationDocument(outcome: VerifyOutcome): object {
   };
 }
 
+function otherDocument(other: Descriptor): object {
+  const predicateType = announcedPredicateType(other);
+  return {
+    digest: other.digest,
+    artifactType: other.artifactType ?? other.mediaType,
+    ...(predicateType === undefined ? {} : { predicateType }),
+  };
+}
+
 function reportDocument({ reference, digest, places, accepted, refused }: VerificationReport): object {
   return {
     image: reference,
     digest,
-    places: places.map(({ place, where, found, error }) => ({
+    places: places.map(({ place, where, found, others = [], error }) => ({
       place,
       where,
       found,
+      others: others.map(otherDocument),
       ...(error === undefined ? {} : { error: errorDocument(error) }),
     })),
     accepted: accepted.map(({ entity, claim, annotations, claimsChecked, signedBy }) => ({
