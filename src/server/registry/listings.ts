@@ -2,11 +2,10 @@ import type { Digest } from '../../core/digest.ts';
 import { utf8 } from '../../core/encoding.ts';
 import type { HttpResponse } from '../../core/http.ts';
 import { limits } from '../../core/limits.ts';
-import type { Descriptor } from '../../formats/oci.ts';
+import { type Descriptor, mediaTypes } from '../../formats/oci.ts';
 import type { Context } from './context.ts';
 import { jsonResponse, Refusal } from './refusal.ts';
 
-const indexType = 'application/vnd.oci.image.index.v1+json';
 /** Bytes of a page that are kept free for what is around the descriptors. */
 const pageMargin = 1_024;
 const referrersPage = 1_000;
@@ -58,9 +57,9 @@ export async function listReferrers(
     descriptors.push(descriptor);
     last = sequence;
   }
-  const body = { schemaVersion: 2, mediaType: indexType, manifests: descriptors };
+  const body = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: descriptors };
   return jsonResponse(200, body, {
-    'content-type': indexType,
+    'content-type': mediaTypes.index,
     ...(filter === null ? {} : { 'oci-filters-applied': 'artifactType' }),
     ...(hasMore && last !== undefined ? referrersLink(name, digest, query, last) : {}),
   });

@@ -2,7 +2,7 @@ import { type Digest, isDigest } from '../../core/digest.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
-import type { Annotations } from '../../formats/oci.ts';
+import { type Annotations, isIndexMediaType, mediaTypes } from '../../formats/oci.ts';
 import { Refusal } from './refusal.ts';
 
 /** Something a manifest points to. */
@@ -24,14 +24,7 @@ export interface CheckedManifest {
   readonly manifests: readonly ManifestLink[];
 }
 
-const imageTypes: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-]);
-const indexTypes: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-]);
+const imageTypes: ReadonlySet<string> = new Set([mediaTypes.manifest, mediaTypes.dockerManifest]);
 
 /** The media type of a `Content-Type` header, without parameters; undefined when there is none. */
 export function mediaTypeOf(header: string | null): string | undefined {
@@ -53,7 +46,7 @@ export function checkManifest(
   const mediaType = agreedType(contentType, body['mediaType']);
   if (body['schemaVersion'] !== 2) throw invalid('schemaVersion is not 2');
   const isImage = imageTypes.has(mediaType);
-  if (!isImage && !indexTypes.has(mediaType)) throw invalid('the media type is not supported');
+  if (!isImage && !isIndexMediaType(mediaType)) throw invalid('the media type is not supported');
   const foreignKeys = isImage ? ['manifests', 'fsLayers'] : ['config', 'layers', 'fsLayers'];
   for (const key of foreignKeys) {
     if (body[key] !== undefined) throw invalid(`${key} does not belong into this media type`);

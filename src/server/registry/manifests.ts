@@ -1,12 +1,13 @@
 import { type Digest, digestAlgorithm, digestOf } from '../../core/digest.ts';
 import { concatBytes } from '../../core/encoding.ts';
 import type { HttpRequest, HttpResponse } from '../../core/http.ts';
+import { isTag } from '../../formats/reference.ts';
 import { announcedLength } from './bounds.ts';
 import type { ManifestRecord, RepositoryContents } from './contents.ts';
 import { type Context, requireDelete } from './context.ts';
 import { type CheckedManifest, checkManifest, describeManifest, mediaTypeOf } from './manifest-check.ts';
 import { emptyResponse, Refusal } from './refusal.ts';
-import { isTag, type ManifestReference } from './routes.ts';
+import type { ManifestReference } from './routes.ts';
 
 /**
  * `GET` and `HEAD` of a manifest. `If-None-Match` answers 304; an `Accept` header that does not cover the stored type

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { isTag } from '../../formats/reference.ts';
 import { Refusal } from './refusal.ts';
-import { isRepositoryName, isTag, parseRoute, parseTarget } from './routes.ts';
+import { isRepositoryName, parseRoute, parseTarget } from './routes.ts';
 
 const digest = `sha256:${'a'.repeat(64)}` as const;
 

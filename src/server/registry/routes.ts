@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from '../../core/digest.ts';
+import { isRepositoryName as followsGrammar, isTag } from '../../formats/reference.ts';
 import { Refusal } from './refusal.ts';
 
 /** What a request is about. Names, tags and digests in it are valid. */
@@ -27,18 +28,11 @@ export interface Target {
 const emptyQuery = new URLSearchParams();
 const pathLimit = 4_096;
 const nameLimit = 240;
-const namePattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
-const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const sessionPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whether `name` is a repository name this registry takes (at most 240 characters). */
 export function isRepositoryName(name: string): boolean {
-  return name.length <= nameLimit && namePattern.test(name);
-}
-
-/** Whether `tag` follows the grammar of tags. */
-export function isTag(tag: string): boolean {
-  return tagPattern.test(tag);
+  return name.length <= nameLimit && followsGrammar(name);
 }
 
 /**
