@@ -1,5 +1,6 @@
 /** Telling why nothing was accepted: which of many reasons comes first, and what to do next. */
 import type { BoltsealError, ErrorCode } from '../core/errors.ts';
+import { announcedPredicateType } from '../formats/referrer-manifest.ts';
 import type { PlaceReport } from '../registry/discover.ts';
 import type { Refusal } from '../verify/verdict.ts';
 
@@ -53,10 +54,32 @@ export function readFailures(found: {
   readonly refused: readonly Pick<Refusal, 'error'>[];
 }): readonly BoltsealError[] {
   const unfetched = found.refused.filter(
-    ({ error }) => error.code.startsWith('ERR_REGISTRY_') || error.code === 'ERR_INTERRUPTED',
+    ({ error: { code } }) =>
+      code.startsWith('ERR_REGISTRY_') || code === 'ERR_BLOB_NOT_FOUND' || code === 'ERR_INTERRUPTED',
   );
   return [
     ...found.places.flatMap(({ error }) => (error ? [error] : [])),
     ...unfetched.map(({ error }) => error),
   ];
+}
+
+/** What to say about an image without a signature. Attestations are the usual surprise: many take them for signatures. */
+export function absence(
+  reference: string,
+  places: readonly PlaceReport[],
+): { readonly message: string; readonly hint: string } {
+  const announced = places.flatMap(({ others = [] }) => others.map(announcedPredicateType));
+  const types = [...new Set(announced.filter((type) => type !== undefined))];
+  const elsewhere = 'Signed in another repository? Name it with --signature-repository.';
+  if (types.length === 0) {
+    return {
+      message: `no signature was found for ${reference}`,
+      hint: `See where it was looked for with --explain. ${elsewhere}`,
+    };
+  }
+  const shown = types.slice(0, 3).map((type) => JSON.stringify(type.slice(0, 100)));
+  return {
+    message: `${reference} has attestations (${shown.join(', ')}${types.length > 3 ? ' and more' : ''}), and no signature`,
+    hint: `An attestation says something about an image and does not sign it: sign it with boltseal sign. ${elsewhere}`,
+  };
 }

@@ -149,7 +149,8 @@ const cosignWriter: SignatureWriter = {
       store: async (made) => {
         const prepared = await preparing;
         const earlier = earlierSignature(made, prepared);
-        if (earlier) {
+        // Its payload may have been deleted since; then it verifies nowhere.
+        if (earlier && (await repository.hasBlob(image.payload, options))) {
           await cancel(upload);
           return earlier;
         }

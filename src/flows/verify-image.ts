@@ -11,7 +11,7 @@ import type { Evidence, Refusal } from '../verify/verdict.ts';
 import { findCandidates } from './candidates.ts';
 import { begin, mapConcurrent, nextTurn } from './concurrent.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
-import { nearestRefusal, nextStep, readFailures, refusalCodes } from './refusals.ts';
+import { absence, nearestRefusal, nextStep, readFailures, refusalCodes } from './refusals.ts';
 
 /** Options of {@link verifyImage}. */
 export interface VerifyImageOptions extends ImageOptions {
@@ -145,14 +145,8 @@ async function explainRefusal(
       hint: 'Check the digest; the image may have been deleted, or live in another repository.',
     });
   }
-  return new VerificationError(
-    'ERR_NO_SIGNATURES',
-    `no signature was found for ${report.reference}`,
-    report,
-    {
-      hint: 'See where it was looked for with --explain. Signed in another repository? Name it with --signature-repository.',
-    },
-  );
+  const { message, hint } = absence(report.reference, report.places);
+  return new VerificationError('ERR_NO_SIGNATURES', message, report, { hint });
 }
 
 /** What became of one of several images. */
@@ -183,11 +177,15 @@ export async function verifyImages(
 
 /**
  * The accepted signatures as a list for people and cosign's output: one that was stored in both formats (same key, same
- * annotations) is there once, as its bundle.
+ * digest, same annotations) is there once, as its bundle.
  */
 export function distinctSignatures(accepted: readonly Evidence[]): readonly Evidence[] {
-  const identity = ({ signedBy, annotations }: Evidence): string =>
-    JSON.stringify([signedBy.hint, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))]);
+  const identity = ({ signedBy, annotations, claim }: Evidence): string =>
+    JSON.stringify([
+      signedBy.hint,
+      claim.subjects.map(({ digest }) => digest),
+      Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
   const bundles = new Map<string, number>();
   for (const evidence of accepted) {
     if (evidence.entity.origin.format === 'bundle')

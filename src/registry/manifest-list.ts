@@ -49,13 +49,13 @@ export function extended(
     if (!unique.has(key)) unique.set(key, element);
   }
   const bytes = utf8(replaceList(text, member, [...unique.values()]));
-  if (bytes.length <= limits.manifestBytes) return bytes;
+  // What is beyond these limits no reader of ours would look at.
+  const most = member === 'manifests' ? limits.referrersCount : limits.signatureLayers;
+  if (bytes.length <= limits.manifestBytes && unique.size <= most) return bytes;
   throw new BoltsealError(
     'ERR_LIMIT_EXCEEDED',
-    `${name} would be larger than ${limits.manifestBytes} bytes`,
-    {
-      hint: 'Keep new signatures in another repository with --signature-repository.',
-    },
+    `${name} would have ${unique.size} entries in ${bytes.length} bytes; the limits are ${most} and ${limits.manifestBytes}`,
+    { hint: 'Keep new signatures in another repository with --signature-repository.' },
   );
 }
 

@@ -29,9 +29,7 @@ for (const format of ['bundle', 'cosign'] as const) {
       const key = await open.lab.key('P-256');
       const refused = await open.peers.Boltseal.verify({ image, key });
       assert.equal(refused.ok, false);
-      const code =
-        format === 'bundle' ? /^ERR_NO_MATCHING_SIGNATURES.*ERR_VERIFY_PREDICATE_TYPE/ : /^ERR_NO_SIGNATURES/;
-      assert.match(refused.message, code);
+      assert.match(refused.message, /^ERR_NO_SIGNATURES/);
       const cosign = await open.peers['cosign 3'].verify({ image, key });
       assert.equal(cosign.ok, format === 'bundle', cosign.message);
     }

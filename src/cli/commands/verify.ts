@@ -30,7 +30,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   const keys = begin(nextTurn().then(() => loadKeys(context, key)));
   const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
   const options = {
-    ...(await imageOptions(context)),
+    ...(await imageOptions(context, references)),
     keys,
     annotations,
     checkClaims: flags.get('check-claims'),
