@@ -2,7 +2,7 @@
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Descriptor } from '../formats/oci.ts';
-import { type Reference, type RegistryReference, referenceTarget } from '../formats/reference.ts';
+import type { Reference, RegistryReference } from '../formats/reference.ts';
 import type { CredentialSource } from './credentials/credential.ts';
 import type { ReferrersSupport } from './referrers.ts';
 import { createRemoteRepository } from './remote.ts';
@@ -19,7 +19,10 @@ export interface RegistryClientOptions {
   readonly preferTls?: boolean | undefined;
   /** Token services that may get a registry's credentials: `HOST[:PORT]`, or `REGISTRY=HOST[:PORT]`. */
   readonly trustedRealms?: readonly string[] | undefined;
-  /** Asks referrers API and fallback tag at once until it is known which works: one hop less, one request more. */
+  /**
+   * Asks referrers API and fallback tag at once until it is known which works: one hop less, one request more. By default
+   * only where the API was missing when this was written.
+   */
   readonly speculativeFallback?: boolean | undefined;
   readonly userAgent?: string | undefined;
 }
@@ -34,6 +37,9 @@ export interface OpenOptions {
 export interface RegistryClient {
   open(reference: Reference, options?: OpenOptions): Promise<Repository>;
 }
+
+/** Registries that answered 404 to the referrers API when last heard of; that they have it one day does no harm. */
+const withoutReferrersApi: ReadonlySet<string> = new Set(['ghcr.io']);
 
 /** A client for one command or one library user; it has no background work and need not be closed. */
 export function createRegistryClient(runtime: Runtime, options: RegistryClientOptions = {}): RegistryClient {
@@ -50,7 +56,7 @@ export function createRegistryClient(runtime: Runtime, options: RegistryClientOp
         reference,
         transport: transportFor(transports, runtime, reference, options),
         push: openOptions.push === true,
-        speculativeFallback: options.speculativeFallback === true,
+        speculativeFallback: options.speculativeFallback ?? withoutReferrersApi.has(reference.registry),
         support: supportFor(supports, reference),
       });
     },
@@ -64,18 +70,6 @@ export function openRepository(
   options: RegistryClientOptions & OpenOptions = {},
 ): Promise<Repository> {
   return createRegistryClient(runtime, options).open(reference, options);
-}
-
-/**
- * The descriptor of what `reference` names in `repository`; undefined when it is not there. Of an image layout named
- * without tag and digest it is the only image.
- */
-export function resolveReference(
-  repository: Repository,
-  reference: Reference,
-  options?: CallOptions,
-): Promise<Descriptor | undefined> {
-  return repository.resolve(referenceTarget(reference), options);
 }
 
 function transportFor(

@@ -6,7 +6,6 @@ export {
   openRepository,
   type RegistryClient,
   type RegistryClientOptions,
-  resolveReference,
 } from './client.ts';
 export type { Credential, CredentialSource } from './credentials/credential.ts';
 export {

@@ -20,12 +20,12 @@ import {
   mediaTypes,
   parseManifest,
 } from '../formats/oci.ts';
-import { parseReference } from '../formats/reference.ts';
+import { parseReference, referenceTarget } from '../formats/reference.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { signPredicateType } from '../formats/statement.ts';
 import { createRuntime } from '../node/runtime.ts';
 import { attachReferrer } from './attach.ts';
-import { createRegistryClient, resolveReference } from './client.ts';
+import { createRegistryClient } from './client.ts';
 import { discoverSignatures } from './discover.ts';
 import { createLayout } from './layout.ts';
 import type { Repository } from './repository.ts';
@@ -247,5 +247,5 @@ test('a reference without a tag is latest', async (t) => {
   const reference = parseReference(`${registry.host}/some/image`);
   const repository = await createRegistryClient(runtime).open(reference, { push: true });
   const image = await storeImage(repository, 'x', 'latest');
-  assert.deepEqual(await resolveReference(repository, reference), image);
+  assert.deepEqual(await repository.resolve(referenceTarget(reference)), image);
 });
