@@ -1,12 +1,11 @@
 /** The way in: opens repositories of registries and image layouts. */
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
-import type { Descriptor } from '../formats/oci.ts';
 import type { Reference, RegistryReference } from '../formats/reference.ts';
 import type { CredentialSource } from './credentials/credential.ts';
 import type { ReferrersSupport } from './referrers.ts';
 import { createRemoteRepository } from './remote.ts';
-import type { CallOptions, Repository } from './repository.ts';
+import type { Repository } from './repository.ts';
 import { createTransport, type Transport } from './transport.ts';
 
 /** Settings of {@link createRegistryClient}. */
