@@ -32,7 +32,7 @@ async function chunkGroups(): Promise<{ name: string; test: (id: string) => bool
         'cli/keys.ts',
         'cli/outcomes.ts',
         'cli/progress.ts',
-        'flows/concurrent.ts',
+        'core/concurrent.ts',
       ],
     },
     { name: 'keys', from: ['keys/reference.ts'] },

@@ -1,8 +1,8 @@
+import { mapConcurrent } from '../core/concurrent.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { type Descriptor, parseManifest } from '../formats/oci.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
-import { mapConcurrent } from './concurrent.ts';
 
 /** What {@link copyImage} did. */
 export interface CopiedImage {

@@ -1,3 +1,4 @@
+import { begin, mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -8,7 +9,6 @@ import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
 import type { Evidence } from '../verify/verdict.ts';
 import { verifyEntity } from '../verify/verify-entity.ts';
-import { begin, mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
 import {
   type AssembledSignature,

@@ -2,6 +2,8 @@
  * The table of signature formats as `sign` writes them. Each says what bytes are signed, what is made of the signature,
  * and how it gets into a repository; everything else is the same for all of them.
  */
+
+import { begin } from '../core/concurrent.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
@@ -28,7 +30,6 @@ import {
 import { authenticate } from '../verify/authenticate.ts';
 import type { EntityOrigin, SignatureFormat, SignedEntity } from '../verify/entity.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
-import { begin } from './concurrent.ts';
 
 /** What is going to be signed. */
 export interface SigningSubject {

@@ -1,3 +1,4 @@
+import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { type BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -5,7 +6,6 @@ import type { Runtime } from '../core/runtime.ts';
 import { signatureTag } from '../formats/cosign-layer.ts';
 import { type Descriptor, parseManifest } from '../formats/oci.ts';
 import { bundleAnnotations } from '../formats/referrer-manifest.ts';
-import { mapConcurrent } from './concurrent.ts';
 import { type ImageOptions, openImage, pinned, resolveImage } from './image.ts';
 
 /** One thing that is attached to an image. */

@@ -1,3 +1,4 @@
+import { begin, mapConcurrent, nextTurn } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, type ErrorCode, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -9,7 +10,6 @@ import type { DiscoveredSignatures, PlaceReport } from '../registry/discover.ts'
 import type { SignatureHash } from '../verify/authenticate.ts';
 import type { Evidence, Refusal } from '../verify/verdict.ts';
 import { findCandidates } from './candidates.ts';
-import { begin, mapConcurrent, nextTurn } from './concurrent.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
 import { absence, nearestRefusal, nextStep, readFailures, refusalCodes } from './refusals.ts';
 

@@ -1,4 +1,5 @@
 /** Finding what may be a signature of an image: every place at once, each object once, each failure reported. */
+import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -181,7 +182,7 @@ async function discoverBundles(source: Source, subject: Digest): Promise<Found> 
   const isOfUse = (entry: Descriptor): boolean => mayBeBundle(entry) && isLookedFor(entry, options);
   const others: Descriptor[] = list.descriptors.filter((entry) => !isOfUse(entry));
   const entries = list.descriptors.filter(isOfUse);
-  const results = await mapParallel(entries, (entry) => readBundle(source, entry, place));
+  const results = await mapConcurrent(entries, parallel, (entry) => readBundle(source, entry, place));
   const candidates = results.flatMap(({ candidate }) => (candidate === undefined ? [] : [candidate]));
   others.push(...results.flatMap(({ other }) => (other === undefined ? [] : [other])));
   const name = place === 'referrers-api' ? api : `${repository.name}:${referrersTag(subject)}`;
@@ -265,7 +266,7 @@ async function discoverLayers(source: Source, subject: Digest): Promise<Found> {
     const signatures = manifest.layers.filter(isSignatureLayer);
     const others = manifest.layers.filter((layer) => !isSignatureLayer(layer));
     const looked = signatures.slice(0, limits.signatureLayers);
-    const candidates = await mapParallel(looked, (layer) => readLayer(source, origin, layer));
+    const candidates = await mapConcurrent(looked, parallel, (layer) => readLayer(source, origin, layer));
     const problem = looked.length < signatures.length ? tooManyLayers(name) : undefined;
     const error = problemOf(source, candidates, problem);
     return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
@@ -291,18 +292,4 @@ async function readLayer(
     const error = wrapError(cause, 'ERR_INTERNAL', `the signature payload ${layer.digest} could not be read`);
     return { ...origin, layer, error };
   }
-}
-
-/** `run` over `items`, {@link parallel} at once, results in order. */
-async function mapParallel<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let at = next++; at < items.length; at = next++) {
-      const item = items[at] as T;
-      results[at] = await run(item);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, work));
-  return results;
 }

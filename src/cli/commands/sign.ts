@@ -1,6 +1,6 @@
+import { begin, nextTurn } from '../../core/concurrent.ts';
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
-import { begin, nextTurn } from '../../flows/concurrent.ts';
 import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
 import { parseReference, withoutPassword } from '../../formats/reference.ts';
 import { loadSigner } from '../../keys/reference.ts';

@@ -1,6 +1,6 @@
+import { begin, nextTurn } from '../../core/concurrent.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { begin, nextTurn } from '../../flows/concurrent.ts';
 import {
   type GivenSignature,
   type VerificationReport,
