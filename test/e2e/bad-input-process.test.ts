@@ -190,7 +190,10 @@ describe('Ctrl-C_fail', { skip: posix }, () => {
       assert.deepEqual([found.refused, found.places], [[], []], 'no entry is half-written');
       const again = await bench.run(['sign', '--key', bench.file('a.key'), image.reference]);
       assert.equal(again.code, 0, again.stderr);
-      assert.equal((await verifyJson(bench, image.reference)).accepted, found.accepted + 2);
+      // The two formats are stored side by side, so the `.sig` may have been complete before the signal came, and
+      // signing again with the same key does not store it twice.
+      assert.ok(found.accepted <= 1, 'the held format is not complete');
+      assert.equal((await verifyJson(bench, image.reference)).accepted, 2);
     });
   }
 
