@@ -104,6 +104,32 @@ const table = {
     exit: 'malformedInput',
     meaning: 'A signature layer of the cosign format has malformed annotations.',
   },
+  ERR_DER_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'Bytes that must be DER are not, or are of another type.',
+  },
+  ERR_CERTIFICATE_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A certificate or certificate request does not have the required shape.',
+  },
+  ERR_TIMESTAMP_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A timestamp or a request for one does not have the required shape.',
+  },
+  ERR_CHECKPOINT_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A checkpoint is not a signed note with origin, size and root.',
+  },
+  ERR_TILE_INVALID: { exit: 'malformedInput', meaning: 'A tile or entry bundle of a log is malformed.' },
+  ERR_LOG_ENTRY_INVALID: {
+    exit: 'malformedInput',
+    meaning:
+      'An entry for a transparency log does not have the required shape, or its signature does not verify.',
+  },
+  ERR_TRUSTED_ROOT_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'A trusted root or signing configuration does not have the required shape.',
+  },
   ERR_LAYOUT_INVALID: { exit: 'malformedInput', meaning: 'A folder is not an OCI image layout.' },
 
   ERR_KEY_REFERENCE_UNKNOWN: { exit: 'usage', meaning: 'The scheme of a key reference is not known.' },
@@ -196,6 +222,37 @@ const table = {
   ERR_ATTACH_CONFLICT: {
     exit: 'network',
     meaning: 'A signature could not be made to stay beside its image: other writers kept replacing the list.',
+  },
+
+  ERR_SERVER_CONFIG: {
+    exit: 'usage',
+    meaning: 'The configuration of a private Sigstore is not valid, or does not fit its data folder.',
+  },
+  ERR_SERVER_DATA: {
+    exit: 'internal',
+    meaning:
+      'The data folder or database of a private Sigstore is in use, damaged, or belongs to other keys.',
+  },
+  ERR_SERVER_BUSY: { exit: 'network', meaning: 'A server has too much to do; it may be tried again.' },
+  ERR_LOG_STOPPED: {
+    exit: 'network',
+    meaning: 'A transparency log cannot be written safely any more; its store must be looked at.',
+  },
+  ERR_LOG_ROLLBACK: {
+    exit: 'internal',
+    meaning:
+      'The store of a transparency log is older than, or differs from, a checkpoint that was made public.',
+  },
+  ERR_LOG_RANGE: { exit: 'usage', meaning: 'An index or size is not within a transparency log.' },
+  ERR_LOG_INCONSISTENT: {
+    exit: 'noMatchingSignature',
+    meaning: 'What a transparency log serves does not agree with its checkpoint.',
+  },
+  ERR_TOKEN_REFUSED: { exit: 'credentials', meaning: 'An identity token is not accepted.' },
+  ERR_SERVICE_NETWORK: { exit: 'network', meaning: 'A service cannot be reached.' },
+  ERR_SERVICE_RESPONSE: {
+    exit: 'network',
+    meaning: 'A service answered with a status or body that its protocol does not allow here.',
   },
 
   ERR_NO_SIGNATURES: {

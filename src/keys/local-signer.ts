@@ -11,15 +11,25 @@ import type { Signer } from './signer.ts';
 export function localSigner(key: KeyObject, what: string): Signer {
   const publicKey = publicKeyOf(key, what);
   const algorithm = publicKey.type === 'ed25519' ? null : 'sha256';
+  const failed = (cause: unknown): BoltsealError =>
+    new BoltsealError('ERR_SIGNING_FAILED', `signing with ${what} failed`, { cause });
   return {
     publicKey,
     sign: (message, options = {}) =>
       new Promise((resolve, reject) => {
         options.signal?.throwIfAborted();
+        // P-256 and Ed25519 take less time than handing them to another thread does.
+        if (publicKey.type === 'ecdsa-p256' || publicKey.type === 'ed25519') {
+          try {
+            resolve(new Uint8Array(sign(algorithm, message, key)));
+          } catch (cause) {
+            reject(failed(cause));
+          }
+          return;
+        }
         sign(algorithm, message, key, (error, signature) => {
           if (error === null) resolve(new Uint8Array(signature));
-          else
-            reject(new BoltsealError('ERR_SIGNING_FAILED', `signing with ${what} failed`, { cause: error }));
+          else reject(failed(error));
         });
       }),
   };
