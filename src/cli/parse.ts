@@ -1,6 +1,7 @@
 /** From the words of a command line to a command, its arguments and the value of every flag. */
 import { parseArgs } from 'node:util';
 import { BoltsealError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { CommandSpec, Flags } from './command.ts';
 import { type CosignFlag, cosignFlags } from './cosign-flags.ts';
 import {
@@ -13,7 +14,6 @@ import {
   flagVariables,
   globalFlags,
 } from './flags.ts';
-import { nearest } from './suggest.ts';
 import { parseBoolean, parseValue, quoted } from './values.ts';
 
 /** What a command line asks for. */

@@ -1,7 +1,7 @@
 /** The text of a flag or variable as its value. Every function throws `ERR_USAGE` naming `source`. */
 import { BoltsealError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { AnyFlagValue, FlagSpec } from './flags.ts';
-import { nearest } from './suggest.ts';
 
 const truths: ReadonlyMap<string, boolean> = new Map([
   ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((word) => [word, true] as const),
