@@ -73,4 +73,10 @@ export const limits = {
   concurrentImages: 24,
   /** Requests under way at once to one registry. */
   concurrentRequests: 32,
+
+  // Certificates
+  /** One certificate or certificate request, DER. */
+  certificateBytes: 65_536,
+  /** Extensions of one certificate. */
+  certificateExtensions: 64,
 } as const;
