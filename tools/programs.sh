@@ -3,8 +3,7 @@
 #
 #   tools/programs.sh [--update] [NAME...]
 #
-# Without names: the default set of the table below. With names: only those
-# (what the table marks "extra" comes only by name).
+# Without names: everything in the table below. With names: only those.
 # --update asks the mirror for newer versions of what is already there.
 #
 # Debian packages are unpacked, not installed: nothing outside the cache folder
@@ -37,22 +36,22 @@ fail() {
 [[ -r /etc/os-release ]] && own_suite=$(. /etc/os-release && [[ ${ID-} == debian ]] && echo "${VERSION_CODENAME-}") || own_suite=
 : "${own_suite:=trixie}"
 
-# name | when | suite | packages (the first one's version counts) | from | below | file
+# name | suite | packages (the first one's version counts) | from | below | file
 # "from" and "below" bound the version: sid moves, and a test written against
 # cosign 3 must not silently run against cosign 4.
 recipes=(
-  "docker-registry|default|$own_suite|docker-registry|2.8|3~|usr/bin/docker-registry"
-  "softhsm2-util|default|$own_suite|softhsm2 libsofthsm2|2.6|3~|usr/bin/softhsm2-util"
-  "busybox-amd64|default|$own_suite|busybox-static:amd64|1.35|2~|bin/busybox"
-  "busybox-arm64|default|$own_suite|busybox-static:arm64|1.35|2~|bin/busybox"
-  "cosign2|default|trixie|cosign|2.4|3~|usr/bin/cosign"
-  "skopeo|default|trixie|skopeo|1.18|2~|usr/bin/skopeo"
-  "cosign3|default|sid|cosign|3.0|4~|usr/bin/cosign"
-  "crane|default|sid|crane|0.20|1~|usr/bin/crane"
-  "oras|default|sid|oras|1.2|2~|usr/bin/oras"
-  "sigstore-go-verification|extra|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
-  "sigstore-go-signing|extra|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
-  "rekor-cli|extra|sid|rekor|1.3|2~|usr/bin/rekor-cli"
+  "docker-registry|$own_suite|docker-registry|2.8|3~|usr/bin/docker-registry"
+  "softhsm2-util|$own_suite|softhsm2 libsofthsm2|2.6|3~|usr/bin/softhsm2-util"
+  "busybox-amd64|$own_suite|busybox-static:amd64|1.35|2~|bin/busybox"
+  "busybox-arm64|$own_suite|busybox-static:arm64|1.35|2~|bin/busybox"
+  "cosign2|trixie|cosign|2.4|3~|usr/bin/cosign"
+  "skopeo|trixie|skopeo|1.18|2~|usr/bin/skopeo"
+  "cosign3|sid|cosign|3.0|4~|usr/bin/cosign"
+  "crane|sid|crane|0.20|1~|usr/bin/crane"
+  "oras|sid|oras|1.2|2~|usr/bin/oras"
+  "sigstore-go-verification|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
+  "sigstore-go-signing|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
+  "rekor-cli|sid|rekor|1.3|2~|usr/bin/rekor-cli"
 )
 
 # The file a program is started by.
@@ -263,12 +262,10 @@ done
 wanted=()
 missing=()
 for recipe in "${recipes[@]}"; do
-  IFS='|' read -r name when _ <<<"$recipe"
+  IFS='|' read -r name _ <<<"$recipe"
   if ((${#named[@]})); then
     [[ ${named[$name]-} ]] || continue
     named[$name]=known
-  else
-    [[ $when == default ]] || continue
   fi
   wanted+=("$name")
   entry=$(entry_of "$name")
@@ -307,7 +304,7 @@ if ((${#missing[@]})); then
 
   declare -A opened=()
   for recipe in "${missing[@]}"; do
-    IFS='|' read -r _ _ suite _ <<<"$recipe"
+    IFS='|' read -r _ suite _ <<<"$recipe"
     [[ ${opened[$suite]-} ]] && continue
     open_suite "$suite" &
     opened[$suite]=$!
@@ -317,7 +314,7 @@ if ((${#missing[@]})); then
       "BOLTSEAL_DEBIAN_MIRROR=URI names another mirror."
   done
   for recipe in "${missing[@]}"; do
-    IFS='|' read -r name _ suite packages from below file <<<"$recipe"
+    IFS='|' read -r name suite packages from below file <<<"$recipe"
     bring "$name" "$suite" "$packages" "$from" "$below" "$file" "$recipe"
   done
 fi
