@@ -79,4 +79,37 @@ export const limits = {
   certificateBytes: 65_536,
   /** Extensions of one certificate. */
   certificateExtensions: 64,
+
+  // Timestamps and trust
+  /** A timestamp response, token or request, DER. */
+  timestampBytes: 65_536,
+  /** A request for a timestamp, over HTTP. */
+  timestampRequestBytes: 16_384,
+  /** A request for a timestamp written as JSON; its nonce is decoded at quadratic cost. */
+  timestampRequestJsonBytes: 1_024,
+  /** A trusted root. */
+  trustedRootBytes: 4_194_304,
+  /** A signing configuration. */
+  signingConfigBytes: 1_048_576,
+  /** Instances of one kind in a trusted root or signing configuration. */
+  trustedInstances: 1_000,
+  /** Certificates of one chain in a trusted root. */
+  chainCertificates: 16,
+  /** Root metadata of TUF; what clients take at most. */
+  tufRootBytes: 512_000,
+  /** Timestamp metadata of TUF; what clients take at most. */
+  tufTimestampBytes: 16_384,
+  /** Snapshot metadata of TUF. */
+  tufSnapshotBytes: 2_000_000,
+  /** Targets metadata of TUF; what clients take at most. */
+  tufTargetsBytes: 5_000_000,
+  /** One target file of a TUF repository. */
+  tufTargetBytes: 5_000_000,
+  /** Target files of a TUF repository. */
+  tufTargets: 1_000,
+  // ---- the frame of a private Sigstore
+  /** A configuration file of a server. */
+  serverConfigBytes: 1_048_576,
+  /** Aliases that one may resolve to, all together. */
+  serverConfigAliases: 1_000,
 } as const;
