@@ -112,4 +112,13 @@ export const limits = {
   serverConfigBytes: 1_048_576,
   /** Aliases that one may resolve to, all together. */
   serverConfigAliases: 1_000,
+  // ---- transparency logs
+  /** A checkpoint with all its signatures. */
+  checkpointBytes: 65_536,
+  /** Signature lines of a checkpoint. */
+  checkpointSignatures: 64,
+  /** The origin of a log or the name of a key, in characters. */
+  originLength: 512,
+  /** A verifier key written as text. */
+  verifierKeyLength: 2_048,
 } as const;
