@@ -3,14 +3,9 @@
  * each service and where on the listener it is mounted. Made by `parseConfig`; described in the reference of settings.
  */
 import { BoltsealError } from '../../core/errors.ts';
+import { isOpenHttp, type ListenAddress } from './values.ts';
 
-/** Where to listen. */
-export interface ListenAddress {
-  /** A name or address of this machine, an IPv6 one without brackets. */
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-}
+export type { ListenAddress };
 
 /** The services that have a public URL, in the order of reference and guide. */
 export const serviceNames = ['ca', 'tsa', 'rekor', 'rekor2', 'ct', 'tuf'] as const;
@@ -89,7 +84,7 @@ export type StorageSettings =
   | { readonly type: 'sqlite' }
   | {
       readonly type: 'postgres';
-      /** A `postgres://` URL without a password, or a secret reference (`env://NAME`, `file://PATH`) to one. */
+      /** A `postgres://` URL without a password, or a secret reference (`env://NAME`, or a file) to one. */
       readonly url: string;
       readonly connections: number;
     };
@@ -135,7 +130,9 @@ export interface SigstoreConfig {
   readonly publicUrl: string | undefined;
   /** URLs of services that are not below the public URL. */
   readonly urls: Readonly<Partial<Record<ServiceName, string>>>;
-  /** Where metrics and readiness are served; undefined serves them nowhere. */
+  /** Whether public URLs and issuers that are not on this machine may be plain http. */
+  readonly allowHttp: boolean;
+  /** Where metrics are served, over plain http; undefined serves them nowhere. */
   readonly admin: ListenAddress | undefined;
 
   readonly issuers: readonly IssuerSettings[];
@@ -148,7 +145,7 @@ export interface SigstoreConfig {
 
   /** Key references; a role without one has a key file in the data folder, made at the first start. */
   readonly keys: Readonly<Partial<Record<KeyRole, string>>>;
-  /** A secret reference (`env://NAME`, `file://PATH`) to the passphrase of key files. */
+  /** A secret reference (`env://NAME`, or a file) to the passphrase of key files. */
   readonly keysPassword: string | undefined;
 
   readonly storage: StorageSettings;
@@ -161,21 +158,38 @@ export interface SigstoreConfig {
   readonly rekor2AllowDsse: boolean;
   readonly tuf: TufSettings;
   readonly limits: LimitSettings;
-  readonly log: {
+  readonly logging: {
     readonly format: 'json' | 'text';
     readonly level: 'debug' | 'info' | 'warn';
+    /** Whether each request is an event. */
     readonly requests: boolean;
   };
 }
 
-/** The public URL of each service, without a slash at its end. `listenerUrl` is that of the listener once it listens. */
+/**
+ * The public URL of each service, without a slash at its end. `listenerUrl` is that of the listener once it listens, and
+ * is the public URL when none is configured. Throws `ERR_SERVER_CONFIG` when it cannot be.
+ */
 export function publicUrls(
-  config: Pick<SigstoreConfig, 'publicUrl' | 'urls'>,
+  config: Pick<SigstoreConfig, 'publicUrl' | 'urls' | 'allowHttp'>,
   listenerUrl: string,
 ): Readonly<Record<ServiceName, string>> {
+  if (config.publicUrl === undefined) checkListenerUrl(config.allowHttp, listenerUrl);
   const base = config.publicUrl ?? listenerUrl;
   const entries = serviceNames.map((name) => [name, config.urls[name] ?? base + servicePrefixes[name]]);
   return Object.fromEntries(entries) as Record<ServiceName, string>;
+}
+
+function checkListenerUrl(allowHttp: boolean, url: string): void {
+  const { hostname } = new URL(url);
+  const isEverywhere = hostname === '0.0.0.0' || hostname === '[::]';
+  if (!isEverywhere && (allowHttp || !isOpenHttp(url))) return;
+  throw configError(
+    isEverywhere
+      ? 'the server listens on every address, and which one clients should use is not said'
+      : `${url} is plain http to other machines`,
+    'Set public-url to what clients use, such as https://sigstore.example.com.',
+  );
 }
 
 /** Where on the listener a service answers. */
