@@ -71,6 +71,8 @@ export const limits = {
   concurrentTransfers: 4,
   /** Images under way at once in one sign or verify call. */
   concurrentImages: 24,
+  /** The state file of a private Sigstore. */
+  sigstoreStateBytes: 4_194_304,
   /** Requests under way at once to one registry. */
   concurrentRequests: 32,
 
@@ -79,6 +81,8 @@ export const limits = {
   certificateBytes: 65_536,
   /** Extensions of one certificate. */
   certificateExtensions: 64,
+  /** Signed timestamps embedded in one certificate. */
+  sctCount: 32,
 
   // Timestamps and trust
   /** A timestamp response, token or request, DER. */

@@ -1,0 +1,84 @@
+/** The keys of a private Sigstore: made at the first start or named in the configuration, and loaded at every start. */
+import { join } from 'node:path';
+import { utf8 } from '../../core/encoding.ts';
+import { BoltsealError } from '../../core/errors.ts';
+import type { KeyType } from '../../formats/public-key.ts';
+import { generateKeyPair } from '../../keys/generate.ts';
+import { openPrivateKey } from '../../keys/private-key.ts';
+import type { KeyOptions } from '../../keys/provider.ts';
+import { loadSigner } from '../../keys/reference.ts';
+import type { Signer } from '../../keys/signer.ts';
+import type { DataFolder, NewFile } from './folder.ts';
+import type { KeyRecord } from './state.ts';
+
+/** A key that was just made or found: who signs with it, how the state remembers it, and the files to write for it. */
+export interface PreparedKey {
+  readonly signer: Signer;
+  readonly record: KeyRecord;
+  readonly files: readonly NewFile[];
+}
+
+/** What keys are loaded and made with. */
+export interface KeyRing {
+  readonly options: KeyOptions;
+  /** The passphrase of new key files. */
+  readonly passphrase: () => Promise<Uint8Array>;
+}
+
+/**
+ * The key for a new part called `id`: the one `reference` names, else a new one of `type` for a file of its own.
+ * Throws what the key provider throws, and `ERR_SERVER_CONFIG` when the key is not of `allowed` types.
+ */
+export async function prepareKey(
+  id: string,
+  type: KeyType,
+  allowed: readonly KeyType[],
+  reference: string | undefined,
+  ring: KeyRing,
+): Promise<PreparedKey> {
+  if (reference !== undefined) {
+    const signer = await loadSigner(reference, ring.options);
+    checkType(id, signer, allowed);
+    return { signer, record: { reference, publicKey: signer.publicKey.pem }, files: [] };
+  }
+  const passphrase = await ring.passphrase();
+  const pair = await generateKeyPair(type, passphrase);
+  const signer = await openPrivateKey(pair.privateKeyPem, async () => [passphrase], `the new key ${id}`);
+  const file = `keys/${id}.key`;
+  return {
+    signer,
+    record: { file, publicKey: signer.publicKey.pem },
+    files: [
+      { name: file, content: utf8(pair.privateKeyPem), mode: 0o600 },
+      { name: `keys/${id}.pub`, content: utf8(pair.publicKeyPem), mode: 0o644 },
+    ],
+  };
+}
+
+/**
+ * The signer of a key of the state. Throws `ERR_SERVER_DATA` when it is not the key that the state remembers, and what
+ * the key provider throws.
+ */
+export async function openKey(
+  id: string,
+  record: KeyRecord,
+  folder: DataFolder,
+  ring: KeyRing,
+): Promise<Signer> {
+  const reference = record.file === undefined ? record.reference : join(folder.sigstore, record.file);
+  const signer = await loadSigner(reference ?? '', ring.options);
+  if (signer.publicKey.pem !== record.publicKey) {
+    throw new BoltsealError('ERR_SERVER_DATA', `the key ${id} is not the one this Sigstore was made with`, {
+      hint: 'What clients trust is the old key. Bring it back, or retire it: boltseal serve rotate',
+    });
+  }
+  return signer;
+}
+
+function checkType(id: string, signer: Signer, allowed: readonly KeyType[]): void {
+  const { type } = signer.publicKey;
+  if (allowed.includes(type)) return;
+  throw new BoltsealError('ERR_SERVER_CONFIG', `the key for ${id} is ${type}`, {
+    hint: `Clients accept ${allowed.join(', ')} there.`,
+  });
+}
