@@ -123,6 +123,18 @@ export const limits = {
   checkpointSignatures: 64,
   /** The origin of a log or the name of a key, in characters. */
   originLength: 512,
+  /** Entries that wait to be added to one log. */
+  logPending: 4_096,
+  /** Bodies of these, together. */
+  logPendingBytes: 33_554_432,
+  /** Entries of one commit. */
+  logBatchEntries: 1_024,
+  /** Bodies of one commit, together; the one that goes over it is the last. */
+  logBatchBytes: 8_388_608,
+  /** Entries that are read from a log at once. */
+  logEntriesRead: 1_024,
+  /** Entries by others that a process reads one by one to follow; of more, it reads the tiles. */
+  logCatchUp: 16_384,
   /** A verifier key written as text. */
   verifierKeyLength: 2_048,
 } as const;
