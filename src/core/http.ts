@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly body: AsyncIterable<Uint8Array> | null;
   /** Aborted when the client goes away before it has the whole answer. */
   readonly signal: AbortSignal;
+  /** The address that the connection comes from; undefined when there is no connection. */
+  readonly peer?: string | undefined;
 }
 
 /** Response headers by lower-case name; an array is sent as several header lines. */

@@ -21,5 +21,6 @@ test('a missing, empty or endless secret is refused_fail', async (t) => {
   await assert.rejects(readSecret(path, {}, 'it'), refused);
   await assert.rejects(readSecret(join(folder, 'missing'), {}, 'it'), refused);
   await assert.rejects(readSecret('env://A', {}, 'it'), refused);
+  await assert.rejects(readSecret('env://toString', {}, 'it'), refused);
   if (process.platform !== 'win32') await assert.rejects(readSecret('/dev/zero', {}, 'it'), refused);
 });

@@ -17,10 +17,14 @@ export async function readSecret(
   what: string,
 ): Promise<string> {
   const secret = reference.startsWith(scheme)
-    ? (env[reference.slice(scheme.length)] ?? '')
+    ? variable(reference.slice(scheme.length), env)
     : await readSecretFile(reference, what);
   if (secret !== '') return secret;
   throw configError(`${what} is empty: there is nothing in ${reference}`);
+}
+
+function variable(name: string, env: Readonly<Record<string, string | undefined>>): string {
+  return Object.hasOwn(env, name) ? (env[name] ?? '') : '';
 }
 
 async function readSecretFile(path: string, what: string): Promise<string> {
