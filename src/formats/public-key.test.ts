@@ -33,6 +33,15 @@ describe('public keys', () => {
     ]);
   });
 
+  it('must be points of their curve', () => {
+    for (const namedCurve of ['P-256', 'P-384', 'P-521']) {
+      const der = Uint8Array.from(spki(generateKeyPairSync('ec', { namedCurve }).publicKey));
+      assert.deepEqual(parsePublicKey(der).spki, der);
+      der[der.length - 1] = (der[der.length - 1] ?? 0) ^ 1;
+      assert.throws(() => parsePublicKey(der), code('ERR_KEY_INVALID'));
+    }
+  });
+
   it('have the hint cosign puts into bundles', () => {
     const key = parsePublicKey(vector('keys/signing.pub'), 'x');
     assert.equal(key.hint, 'R0YTNgRLyGwG1ci7BkzhWdwFWp9wtSr40stmH4+Gtnw=');

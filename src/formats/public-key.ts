@@ -70,14 +70,29 @@ export function keyTypeOf(key: KeyObject, what: string): KeyType {
   });
 }
 
+/**
+ * How the SubjectPublicKeyInfo of keys begins that have one DER spelling of fixed length: uncompressed points (RFC 5480
+ * section 2) and Ed25519 (RFC 8410 section 4). What OpenSSL accepts of these is what it would write, so that such a key
+ * need not be written to be compared, which takes longer than reading it.
+ */
+const fixedSpellings: readonly (readonly [type: KeyType, length: number, start: Buffer])[] = [
+  ['ecdsa-p256', 91, Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')],
+  ['ecdsa-p384', 120, Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex')],
+  ['ecdsa-p521', 158, Buffer.from('30819b301006072a8648ce3d020106052b810400230381860004', 'hex')],
+  ['ed25519', 44, Buffer.from('302a300506032b6570032100', 'hex')],
+];
+
 /** A key object as {@link PublicKey}; of a private key, its public half. Throws `ERR_KEY_UNSUPPORTED`. */
 export function publicKeyOf(key: KeyObject, what: string): PublicKey {
   const type = keyTypeOf(key, what);
   const half = key.type === 'private' ? createPublicKey(key) : key;
-  const spki = new Uint8Array(half.export({ type: 'spki', format: 'der' }));
+  return describe(type, half, new Uint8Array(half.export({ type: 'spki', format: 'der' })));
+}
+
+function describe(type: KeyType, key: KeyObject, spki: Uint8Array): PublicKey {
   return {
     type,
-    key: half,
+    key,
     spki,
     pem: encodePem('PUBLIC KEY', spki),
     hint: base64(createHash('sha256').update(spki).digest()),
@@ -107,6 +122,12 @@ export function parsePublicKey(content: string | Uint8Array, what = 'the public 
     throw new BoltsealError('ERR_KEY_UNSUPPORTED', `${what} is labelled ${label}`, { hint: supported });
   }
   const isSpki = label === 'PUBLIC KEY';
+  const fixed = isSpki
+    ? fixedSpellings.find(
+        ([, length, start]) => der.length === length && start.compare(der, 0, start.length) === 0,
+      )
+    : undefined;
+  if (fixed !== undefined) return describe(fixed[0], importDer(der, 'spki', what), der);
   const key = publicKeyOf(importDer(der, isSpki ? 'spki' : 'pkcs1', what), what);
   // SubjectPublicKeyInfo of an RSA key ends with its PKCS#1 form.
   if (!equalBytes(isSpki ? key.spki : key.spki.subarray(-der.length), der)) {
