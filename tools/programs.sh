@@ -10,7 +10,8 @@
 # is written, and no root is needed. The folder is
 #
 #   ${BOLTSEAL_PROGRAMS:-${XDG_CACHE_HOME:-$HOME/.cache}/boltseal/programs}
-#     bin/NAME              what tests start (test/support/programs.ts looks here)
+#     bin/NAME              what tests start (test/support/programs.ts looks here);
+#                           with postgres comes initdb
 #     lib/libsofthsm2.so    the PKCS#11 module
 #     busybox/ARCH/busybox  static binaries for a multi-architecture test image
 #     roots/NAME/           the unpacked packages of one program
@@ -36,6 +37,10 @@ fail() {
 [[ -r /etc/os-release ]] && own_suite=$(. /etc/os-release && [[ ${ID-} == debian ]] && echo "${VERSION_CODENAME-}") || own_suite=
 : "${own_suite:=trixie}"
 
+# Each suite has one PostgreSQL, and it needs many libraries: best those of the machine's own.
+postgres_suite=trixie postgres_version=17
+[[ $own_suite != bookworm ]] || postgres_suite=bookworm postgres_version=15
+
 # name | suite | packages (the first one's version counts) | from | below | file
 # "from" and "below" bound the version: sid moves, and a test written against
 # cosign 3 must not silently run against cosign 4.
@@ -52,6 +57,7 @@ recipes=(
   "sigstore-go-verification|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
   "sigstore-go-signing|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
   "rekor-cli|sid|rekor|1.3|2~|usr/bin/rekor-cli"
+  "postgres|$postgres_suite|postgresql-$postgres_version|$postgres_version|$((postgres_version + 1))~|usr/lib/postgresql/$postgres_version/bin/postgres"
 )
 
 # The file a program is started by.
@@ -232,12 +238,29 @@ write_entry() {
     ! lacks_libraries "$cache/lib/libsofthsm2.so" || printf 'tools/programs.sh: warning: %s\n' \
       "this machine lacks libraries of libsofthsm2.so (packages libssl3 and libstdc++6), so no other program can load it" >&2
   fi
-  rm -f "$entry"
-  if ((${#command[@]} == 1)); then
-    ln -s "${command[0]}" "$entry"
+  if [[ $name == postgres ]]; then
+    # initdb starts the server that lies beside it.
+    local beside=$root/${file%/*}
+    write_start "$cache/bin/initdb" "${command[@]/%\/postgres//initdb}"
+    if [[ $foreign ]]; then
+      mv "$beside/postgres" "$beside/postgres.real"
+      command[-1]=$beside/postgres.real
+      write_start "$beside/postgres" "${command[@]}"
+    fi
+  fi
+  write_start "$entry" "${command[@]}"
+}
+
+# write_start FILE COMMAND...: a link to COMMAND, or a script when it has arguments.
+write_start() {
+  local file=$1
+  shift
+  rm -f "$file"
+  if (($# == 1)); then
+    ln -s "$1" "$file"
   else
-    printf '#!/bin/sh\nexec %s "$@"\n' "${command[*]@Q}" >"$entry"
-    chmod 755 "$entry"
+    printf '#!/bin/sh\nexec %s "$@"\n' "${*@Q}" >"$file"
+    chmod 755 "$file"
   fi
 }
 

@@ -20,6 +20,8 @@ const places = {
   'sigstore-go-verification': 'bin/sigstore-go-verification',
   'sigstore-go-signing': 'bin/sigstore-go-signing',
   'rekor-cli': 'bin/rekor-cli',
+  postgres: 'bin/postgres',
+  initdb: 'bin/initdb',
   openssl: 'bin/openssl',
   'libsofthsm2.so': 'lib/libsofthsm2.so',
   'busybox-amd64': 'busybox/amd64/busybox',
