@@ -47,12 +47,7 @@ export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
 }
 
 /** As {@link hashNode}, written into `target` at `offset`. */
-export function hashNodeInto(
-  target: Uint8Array,
-  offset: number,
-  left: Uint8Array,
-  right: Uint8Array,
-): void {
+export function hashNodeInto(target: Uint8Array, offset: number, left: Uint8Array, right: Uint8Array): void {
   nodeInput.set(left, 1);
   nodeInput.set(right, 33);
   sha256Into(target, offset, nodeInput);
@@ -157,7 +152,8 @@ export function foldNodes(hashes: readonly Uint8Array[]): Uint8Array {
  */
 export function growEdge(edge: Uint8Array[], size: number, leafHash: Uint8Array): void {
   let node = leafHash;
-  for (let count = size; count % 2 === 1; count = (count - 1) / 2) node = hashNode(edge.pop() as Uint8Array, node);
+  for (let count = size; count % 2 === 1; count = (count - 1) / 2)
+    node = hashNode(edge.pop() as Uint8Array, node);
   edge.push(node);
 }
 
@@ -170,7 +166,8 @@ function checkProof(proof: readonly Uint8Array[], what: string): void {
   if (proof.length > limits.inclusionProofHashes) {
     throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has ${proof.length} hashes`);
   }
-  if (proof.some((node) => node.length !== hashLength)) throw inconsistent(`${what} has a hash of another length`);
+  if (proof.some((node) => node.length !== hashLength))
+    throw inconsistent(`${what} has a hash of another length`);
 }
 
 /**
@@ -212,7 +209,9 @@ export function verifyInclusion(
   root: Uint8Array,
 ): void {
   if (!equalBytes(rootFromInclusion(leafHash, index, size, proof), root)) {
-    throw inconsistent(`the inclusion proof of entry ${index} leads to another root than that of ${size} entries`);
+    throw inconsistent(
+      `the inclusion proof of entry ${index} leads to another root than that of ${size} entries`,
+    );
   }
 }
 
