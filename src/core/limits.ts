@@ -84,6 +84,32 @@ export const limits = {
   /** Signed timestamps embedded in one certificate. */
   sctCount: 32,
 
+  // Certificate authority and CT log
+  /** A request for a certificate; Fulcio allows 4 MiB, and none of its clients sends more than 20 KiB. */
+  certificateRequestBytes: 262_144,
+  /** An identity token. */
+  identityTokenBytes: 16_384,
+  /** The URL of an issuer of identity tokens. */
+  issuerUrlLength: 2_048,
+  /** What an issuer answers: its metadata, or its keys. */
+  issuerAnswerBytes: 262_144,
+  /** Keys of one issuer. */
+  issuerKeys: 100,
+  /** Issuers whose keys are kept, of those that a pattern accepts. */
+  issuersKept: 1_000,
+  /** Issuers that are asked for their keys at once. */
+  issuerFetches: 16,
+  /** Redirects of an issuer that are followed. */
+  issuerRedirects: 3,
+  /** How long an issuer may take to tell its keys. */
+  issuerTime: 10_000,
+  /** A chain that is submitted to the CT log. */
+  ctChainCount: 10,
+  /** A request to add to the CT log. */
+  ctRequestBytes: 262_144,
+  /** Entries in one answer of the CT log. */
+  ctEntries: 256,
+
   // Timestamps and trust
   /** A timestamp response, token or request, DER. */
   timestampBytes: 65_536,
