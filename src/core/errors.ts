@@ -130,6 +130,10 @@ const table = {
     exit: 'malformedInput',
     meaning: 'A trusted root or signing configuration does not have the required shape.',
   },
+  ERR_TUF_METADATA_INVALID: {
+    exit: 'malformedInput',
+    meaning: 'TUF metadata does not have the required shape, or lacks signatures of the right keys.',
+  },
   ERR_LAYOUT_INVALID: { exit: 'malformedInput', meaning: 'A folder is not an OCI image layout.' },
 
   ERR_KEY_REFERENCE_UNKNOWN: { exit: 'usage', meaning: 'The scheme of a key reference is not known.' },
