@@ -182,6 +182,67 @@ test('a body that nobody wants is not read for ever', async (t) => {
   assert.ok(sent > 30_000_000 && sent < 500_000_000, `hung up after ${sent} bytes`);
 });
 
+test('an answer that ends the connection does not wait for the rest of the request', async (t) => {
+  const { port } = await start(t, async () => ({
+    status: 408,
+    headers: { connection: 'close' },
+    body: null,
+  }));
+  // Resolves only when the server hangs up: this client says that it will send more, and does not.
+  const answer = await raw(port, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1234');
+  assert.match(answer, /^HTTP\/1\.1 408 /);
+});
+
+test('a body that breaks off is an error to its reader', async (t) => {
+  let broken: (error: unknown) => void = () => {};
+  const hasBroken = new Promise<unknown>((resolve) => {
+    broken = resolve;
+  });
+  const chunks: string[] = [];
+  let arrived = (): void => {};
+  const hasArrived = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const { port } = await start(t, async ({ body }) => {
+    try {
+      for await (const chunk of body ?? []) {
+        chunks.push(Buffer.from(chunk).toString());
+        arrived();
+      }
+    } catch (error) {
+      broken(error);
+    }
+    return ok();
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1234');
+  await hasArrived;
+  socket.destroy();
+  assert.ok((await hasBroken) instanceof Error);
+  assert.deepEqual(chunks, ['1234']);
+});
+
+test('more connections than allowed are closed, and the address of a client is told', async (t) => {
+  const peers: (string | undefined)[] = [];
+  const { port } = await start(
+    t,
+    async ({ peer }) => {
+      peers.push(peer);
+      return { status: 200, headers: { connection: 'close' }, body: null };
+    },
+    { maxConnections: 1 },
+  );
+  const first = connect(port, '127.0.0.1');
+  first.on('error', () => {});
+  await once(first, 'connect');
+  assert.equal(await raw(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'), '');
+  first.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const [answer] = (await once(first, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+  assert.deepEqual(peers, ['127.0.0.1']);
+});
+
 test('a client that goes away aborts the signal', async (t) => {
   let aborted = (): void => {};
   const isAborted = new Promise<void>((resolve) => {
@@ -306,25 +367,61 @@ test('a port in use is an error with a hint', async (t) => {
   await assert.rejects(start(t, ok, { port }), { code: 'ERR_USAGE' });
 });
 
-test('https', async (t) => {
+interface Certificate {
+  readonly cert: Buffer;
+  readonly key: string;
+}
+
+/** A certificate for 127.0.0.1, or undefined when there is no openssl. */
+function makeCertificate(t: TestContext): Certificate | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'boltseal-tls-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   try {
-    execFileSync('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
-      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-    ]);
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
+        ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+      ],
+      { stdio: 'ignore' },
+    );
   } catch {
     t.skip('skipped: openssl not found');
-    return;
+    return undefined;
   }
-  const tls = { cert: readFileSync(cert), key: readFileSync(key, 'utf8') };
-  const { url } = await start(t, ok, { tls });
-  assert.match(url, /^https:\/\/127\.0\.0\.1:\d+$/);
+  return { cert: readFileSync(cert), key: readFileSync(key, 'utf8') };
+}
+
+/** The status of a request that trusts only `ca`. */
+async function statusOver(url: string, ca: Buffer): Promise<number | undefined> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    getSecurely(url, { ca: tls.cert, agent: false }, resolve).on('error', reject);
+    getSecurely(url, { ca, agent: false }, resolve).on('error', reject);
   });
   response.resume();
-  assert.equal(response.statusCode, 200);
+  return response.statusCode;
+}
+
+test('https', async (t) => {
+  const tls = makeCertificate(t);
+  if (tls === undefined) return;
+  const { url } = await start(t, ok, { tls });
+  assert.match(url, /^https:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(await statusOver(url, tls.cert), 200);
+});
+
+test('a new certificate is used for new connections; one that cannot be used changes nothing', async (t) => {
+  const [before, after] = [makeCertificate(t), makeCertificate(t)];
+  if (before === undefined || after === undefined) return;
+  const listener = await start(t, ok, { tls: before });
+  const refused = { code: 'ERR_USAGE' };
+  assert.throws(() => listener.replaceTls({ cert: after.cert, key: before.key }), refused);
+  assert.throws(() => listener.replaceTls({ cert: 'no', key: 'PEM' }), refused);
+  assert.equal(await statusOver(listener.url, before.cert), 200);
+  listener.replaceTls(after);
+  assert.equal(await statusOver(listener.url, after.cert), 200);
+  await assert.rejects(statusOver(listener.url, before.cert));
+  await assert.rejects(start(t, ok, { tls: { cert: 'no', key: 'PEM' } }), refused);
+  const plain = await start(t, ok);
+  assert.throws(() => plain.replaceTls(after), refused);
 });

@@ -7,8 +7,10 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { SecureContextOptions, Server as SecureServer } from 'node:tls';
 import { BoltsealError } from '../core/errors.ts';
 import type { HttpRequest, HttpResponse, HttpService } from '../core/http.ts';
+import { IncomingBody } from './incoming-body.ts';
 
 /** A server as a function of the standard classes. */
 export type RequestHandler = (request: Request) => Promise<Response>;
@@ -27,6 +29,8 @@ export interface ListenOptions {
   readonly keepAliveTime?: number;
   /** How long `close` waits for answers under way before it cuts them off; 5 seconds. */
   readonly closeTime?: number;
+  /** Connections open at once; more are closed as they come. No bound unless told. */
+  readonly maxConnections?: number;
 }
 
 /** A server that listens. */
@@ -34,6 +38,11 @@ export interface Listener {
   /** `http://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string;
   readonly port: number;
+  /**
+   * Uses another certificate and key for connections from now on. Throws `ERR_USAGE` when they cannot be used, or when
+   * this is not https; then nothing changes.
+   */
+  replaceTls(tls: NonNullable<ListenOptions['tls']>): void;
   /** Takes no more connections, lets the requests under way end, and resolves when all connections are closed. */
   close(): Promise<void>;
 }
@@ -42,6 +51,9 @@ const headerTime = 15_000;
 const headerBytes = 65_536;
 /** What is read of a request body that the handler left unread. */
 const discardBytes = 33_554_432;
+/** How long such a rest may take, and how long a client that is not waited for has to take its answer. */
+const discardTime = 10_000;
+const lingerTime = 1_000;
 const failureBody = '{"errors":[{"code":"UNKNOWN","message":"internal error"}]}';
 
 /**
@@ -60,9 +72,9 @@ export async function listen(
   const connections: Connections = { open: new Set(), busy: new Set(), closing: false };
   const server = await createFor(options, (incoming, outgoing) => {
     connections.busy.add(incoming.socket);
-    outgoing.once('close', () => connections.busy.delete(incoming.socket));
     void serve(service, scheme, incoming, outgoing, connections);
   });
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
   server.timeout = options.socketTime ?? 120_000;
   server.keepAliveTimeout = options.keepAliveTime ?? 60_000;
   server.on(scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => {
@@ -75,6 +87,7 @@ export async function listen(
   return {
     url: `${scheme}://${name}:${port}`,
     port,
+    replaceTls: (tls) => replaceTls(server, scheme, tls),
     close() {
       closed ??= closeServer(server, connections, options.closeTime ?? 5_000);
       return closed;
@@ -104,13 +117,34 @@ async function createFor(
   };
   if (options.tls === undefined) return createServer(settings, onRequest);
   const { createServer: createSecure } = await import('node:https');
-  const { cert, key } = options.tls;
+  try {
+    return createSecure({ ...settings, ...secureSettings(options.tls) }, onRequest) as unknown as Server;
+  } catch {
+    throw unusableTls();
+  }
+}
+
+function secureSettings({ cert, key }: NonNullable<ListenOptions['tls']>): SecureContextOptions {
   const text = (pem: string | Uint8Array): string | Buffer =>
     typeof pem === 'string' ? pem : Buffer.from(pem);
-  return createSecure(
-    { ...settings, cert: text(cert), key: text(key), minVersion: 'TLSv1.2' },
-    onRequest,
-  ) as unknown as Server;
+  return { cert: text(cert), key: text(key), minVersion: 'TLSv1.2' };
+}
+
+function replaceTls(server: Server, scheme: string, tls: NonNullable<ListenOptions['tls']>): void {
+  if (scheme !== 'https')
+    throw new BoltsealError('ERR_USAGE', 'a listener for plain http has no certificate');
+  try {
+    (server as unknown as SecureServer).setSecureContext(secureSettings(tls));
+  } catch {
+    throw unusableTls();
+  }
+}
+
+/** Nothing of the key is shown, nor what OpenSSL says of it. */
+function unusableTls(): BoltsealError {
+  return new BoltsealError('ERR_USAGE', 'the certificate and key of the listener cannot be used', {
+    hint: 'Both must be PEM, the key not encrypted, and the first certificate the one of the key.',
+  });
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {
@@ -154,7 +188,7 @@ async function serve(
   outgoing: ServerResponse,
   connections: Connections,
 ): Promise<void> {
-  const request = toRequest(scheme, incoming, outgoing);
+  const request = toRequest(scheme, incoming, outgoing, connections);
   let response: HttpResponse;
   try {
     response = await service.answer(request);
@@ -178,11 +212,17 @@ interface NodeRequest extends HttpRequest {
   readonly incoming: IncomingMessage;
 }
 
-function toRequest(scheme: string, incoming: IncomingMessage, outgoing: ServerResponse): NodeRequest {
-  const { headers } = incoming;
+function toRequest(
+  scheme: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  connections: Connections,
+): NodeRequest {
+  const { headers, socket } = incoming;
   let controller: AbortController | undefined;
   let isGone = false;
   outgoing.once('close', () => {
+    connections.busy.delete(socket);
     isGone = !outgoing.writableFinished;
     if (isGone) controller?.abort();
   });
@@ -193,12 +233,12 @@ function toRequest(scheme: string, incoming: IncomingMessage, outgoing: ServerRe
     url: absoluteUrl(scheme, incoming),
     headers: {
       get(name) {
-        const value = headers[name.toLowerCase()];
-        return value === undefined ? null : Array.isArray(value) ? value.join(', ') : value;
+        const value = headers[name] ?? headers[name.toLowerCase()];
+        return value === undefined ? null : typeof value === 'string' ? value : value.join(', ');
       },
     },
-    // Whoever stops reading early wants to answer; by default the iterator would close the connection.
-    body: hasBody ? { [Symbol.asyncIterator]: () => incoming.iterator({ destroyOnReturn: false }) } : null,
+    body: hasBody ? new IncomingBody(incoming) : null,
+    peer: socket.remoteAddress,
     // Made when it is asked for: most requests end without.
     get signal() {
       if (controller === undefined) {
@@ -233,7 +273,8 @@ async function send(
     return;
   }
   const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(response.headers)) {
+  for (const name in response.headers) {
+    const value = response.headers[name] as string | readonly string[];
     headers[name] = typeof value === 'string' ? value : [...value];
   }
   if (closing) headers['connection'] = 'close';
@@ -258,8 +299,19 @@ async function send(
       if (!outgoing.write(chunk)) await drained(outgoing);
     }
   }
-  if (!incoming.complete) await discardBody(incoming, outgoing);
+  if (incoming.complete) outgoing.end();
+  else if (headers['connection'] === 'close') leave(incoming, outgoing);
+  else {
+    await discardBody(incoming, outgoing);
+    outgoing.end();
+  }
+}
+
+/** Ends an answer and its connection, whatever else the client still has to say: it was too slow to be waited for. */
+function leave(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const { socket } = incoming;
   outgoing.end();
+  setTimeout(() => socket.destroy(), lingerTime).unref();
 }
 
 /**
@@ -270,13 +322,18 @@ function discardBody(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   outgoing.flushHeaders();
   let bytes = 0;
   return new Promise((resolve) => {
+    const cut = setTimeout(() => incoming.socket.destroy(), discardTime);
+    const done = (): void => {
+      clearTimeout(cut);
+      resolve();
+    };
     incoming.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > discardBytes) incoming.socket.destroy();
     });
     // An error comes before the close, and says nothing new.
     incoming.on('error', () => {});
-    incoming.once('end', resolve).once('close', resolve);
+    incoming.once('end', done).once('close', done);
     incoming.resume();
   });
 }
