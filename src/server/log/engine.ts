@@ -25,6 +25,14 @@ import type { Pin } from './pin.ts';
 import type { AppendView, Batch, LogStorage, LogStore, StoredHead, StoredHeads } from './storage.ts';
 import { checkRange, type Growth, LogTree } from './tree.ts';
 
+/** An open log, and how it is. */
+export interface OpenLog extends TransparencyLog {
+  /** Entries that wait to be added. */
+  readonly pending: number;
+  /** Whether it can no longer be written or read safely. */
+  readonly isStopped: boolean;
+}
+
 /** What is told of every batch that was committed, for metrics. */
 export interface BatchFacts {
   /** New entries. */
@@ -59,7 +67,7 @@ export interface OpenLogOptions {
  * origin, signature, and that the store has what it signs. Throws `ERR_LOG_ROLLBACK` when the pinned checkpoint is ahead
  * of the store or not of the same log, and `ERR_SERVER_DATA` when the store is damaged or belongs to another key.
  */
-export async function openLog(runtime: Runtime, options: OpenLogOptions): Promise<TransparencyLog> {
+export async function openLog(runtime: Runtime, options: OpenLogOptions): Promise<OpenLog> {
   const store = await options.storage.log(options.id);
   try {
     const heads = (await store.heads()) ?? (await createLog(runtime, options, store));
@@ -155,7 +163,7 @@ interface PreparedBatch {
   readonly growth: Growth;
 }
 
-class LogEngine implements TransparencyLog {
+class LogEngine implements OpenLog {
   readonly origin: string;
   readonly #runtime: Runtime;
   readonly #options: OpenLogOptions;
@@ -177,6 +185,14 @@ class LogEngine implements TransparencyLog {
     this.#store = store;
     this.#tree = tree;
     this.#published = published;
+  }
+
+  get pending(): number {
+    return this.#pending.length;
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped !== undefined;
   }
 
   async head(): Promise<LogHead> {

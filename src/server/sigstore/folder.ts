@@ -3,7 +3,7 @@
  *
  *     sigstore/state.json      what it is (state.ts)
  *     sigstore/keys/*.key      private keys, encrypted with a passphrase; *.pub beside them
- *     logs.sqlite              the entries of the three logs, unless they are in PostgreSQL
+ *     logs/                    the entries of the three logs, unless they are in PostgreSQL
  *     pins/                    the last public checkpoint of each log
  *     tuf/                     the TUF repository
  *     registry/                the content of the development registry
@@ -20,7 +20,7 @@ export interface DataFolder {
   readonly path: string;
   readonly sigstore: string;
   readonly state: string;
-  readonly database: string;
+  readonly logs: string;
   readonly pins: string;
   readonly tuf: string;
   readonly registry: string;
@@ -32,7 +32,7 @@ export function dataFolder(path: string): DataFolder {
     path,
     sigstore: join(path, 'sigstore'),
     state: join(path, 'sigstore', 'state.json'),
-    database: join(path, 'logs.sqlite'),
+    logs: join(path, 'logs'),
     pins: join(path, 'pins'),
     tuf: join(path, 'tuf'),
     registry: join(path, 'registry'),
