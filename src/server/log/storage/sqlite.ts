@@ -51,7 +51,7 @@ const mostAdded = 65_536;
  */
 export async function sqliteStorage(place: SqlitePlace): Promise<LogStorage> {
   const sqlite = await loadSqlite();
-  const lock = place === 'memory' ? undefined : lockFolder(sqlite, place.folder);
+  let lock = place === 'memory' ? undefined : lockFolder(sqlite, place.folder);
   const open = new Set<string>();
   return {
     shared: false,
@@ -69,6 +69,7 @@ export async function sqliteStorage(place: SqlitePlace): Promise<LogStorage> {
     },
     async close() {
       lock?.close();
+      lock = undefined;
     },
   };
 }
