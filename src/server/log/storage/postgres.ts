@@ -64,8 +64,9 @@ export async function postgresStorage(options: PostgresOptions): Promise<LogStor
       keepAlive: true,
       application_name: 'boltseal',
     });
-    // Without a listener a connection that breaks while nobody uses it would end the process.
+    // Without listeners a connection that breaks between two statements would end the process.
     pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', () => undefined));
     return pool;
   };
   let database: Database;

@@ -332,7 +332,7 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
     tile: async (level, index) =>
       read(() => connection.tile.get(level, index)?.['hashes'] as Uint8Array | undefined),
     async close() {
-      connection.database.close();
+      if (connection.database.isOpen) connection.database.close();
       closed();
     },
   };
