@@ -140,7 +140,11 @@ export const limits = {
   // ---- the frame of a private Sigstore
   /** A configuration file of a server. */
   serverConfigBytes: 1_048_576,
-  /** Aliases that one may resolve to, all together. */
+  /** A form or request of the development issuer of identity tokens. */
+  oidcFormBytes: 16_384,
+  /** Codes of it that are not used yet, and sign-ins on another device that wait; each. */
+  oidcGrants: 1_000,
+  /** Aliases that a configuration may resolve to, all together. */
   serverConfigAliases: 1_000,
   // ---- transparency logs
   /** A checkpoint with all its signatures. */
@@ -163,4 +167,23 @@ export const limits = {
   logCatchUp: 16_384,
   /** A verifier key written as text. */
   verifierKeyLength: 2_048,
+  // ---- Rekor
+  /** A request to add entries that hold a whole envelope. */
+  rekorRequestBytes: 16_777_216,
+  /** A request that holds no envelope: to add a hashedrekord entry, or to search. */
+  rekorSmallRequestBytes: 131_072,
+  /** An entry as it is logged: an entry bundle counts its length in 16 bits (C2SP tlog-tiles). */
+  logEntryBytes: 65_535,
+  /** Signatures of one entry, and keys or certificates that verify them. */
+  logEntryVerifiers: 10,
+  /** A key or certificate of an entry. */
+  logEntryVerifierBytes: 49_152,
+  /** Entries asked for with one request. */
+  rekorRetrieve: 10,
+  /** What one entry can be searched by; what goes over it is not indexed. */
+  logEntryKeys: 256,
+  /** A statement that is looked into for what it can be searched by. */
+  indexedStatementBytes: 4_194_304,
+  /** Entries that one search finds. */
+  rekorSearchResults: 1_000,
 } as const;
