@@ -9,6 +9,7 @@ export const flagGroups = [
   'Signature',
   'Verification',
   'Login',
+  'Private Sigstore',
   'Output',
   'Registry',
   'Every command',
@@ -296,6 +297,46 @@ const table = {
     group: 'Login',
     noEnv: true,
     help: 'Read the password from standard input.',
+  },
+
+  // ---- token
+  url: {
+    type: 'string',
+    value: 'URL',
+    group: 'Private Sigstore',
+    help: 'Where the private Sigstore is, such as http://127.0.0.1:5200.',
+  },
+  email: {
+    type: 'string',
+    value: 'ADDRESS',
+    group: 'Private Sigstore',
+    help: 'The verified email address that the token is about.',
+  },
+  subject: {
+    type: 'string',
+    value: 'TEXT',
+    group: 'Private Sigstore',
+    help: 'What the token is about when it is no person; beside --email it is its sub.',
+  },
+  audience: {
+    type: 'string',
+    default: 'sigstore',
+    value: 'TEXT',
+    group: 'Private Sigstore',
+    help: 'Whom the token is for.',
+  },
+  claim: {
+    type: 'strings',
+    value: 'NAME=VALUE',
+    group: 'Private Sigstore',
+    help: 'A further claim. May be repeated. A VALUE that is JSON (true, 42, {"a":1}, "42") is that; anything else is text.',
+  },
+  'expires-in': {
+    type: 'duration',
+    default: 3_600_000,
+    value: 'DURATION',
+    group: 'Private Sigstore',
+    help: 'How long the token is valid: 1s to 24h.',
   },
 
   // ---- env

@@ -269,6 +269,28 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./env.ts'),
   },
   {
+    name: 'token',
+    summary: 'print an identity token of a development Sigstore',
+    description: [
+      'Asks the issuer of a Sigstore that was started with `boltseal serve --dev` for an identity token and prints it, and ' +
+        'nothing else. That issuer believes everyone: its tokens are for trying things out.',
+      'cosign takes such a token with --identity-token.',
+    ],
+    flags: ['url', 'email', 'subject', 'audience', 'claim', 'expires-in', 'output'],
+    examples: [
+      {
+        text: 'A token of a person.',
+        command: 'boltseal token --url http://127.0.0.1:5200 --email dev@example.com',
+      },
+      {
+        text: 'A token as a CI system would issue it.',
+        command:
+          'boltseal token --url http://127.0.0.1:5200 --subject repo:acme/app:ref:refs/heads/main --claim ref=refs/heads/main',
+      },
+    ],
+    load: () => import('./token.ts'),
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for a shell',
     description: [
