@@ -91,15 +91,20 @@ export function parseCheckpoint(input: string | Uint8Array, what = 'the checkpoi
   const gap = text.lastIndexOf('\n\n');
   if (gap === -1 || !text.endsWith('\n')) throw invalid(what, 'it has no signatures');
   const body = text.slice(0, gap + 1);
-  const lines = text.slice(gap + 2, -1).split('\n');
+  return { ...parseBody(body, what), body, signatures: parseSignatures(text.slice(gap + 2), what) };
+}
+
+/**
+ * Reads signature lines, as they end a note and as a witness answers them. Throws `ERR_CHECKPOINT_INVALID`, and
+ * `ERR_LIMIT_EXCEEDED` when they are too many.
+ */
+export function parseSignatures(text: string, what: string): NoteSignature[] {
+  if (!text.endsWith('\n')) throw invalid(what, 'it has no signatures');
+  const lines = text.slice(0, -1).split('\n');
   if (lines.length > limits.checkpointSignatures) {
     throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} has ${lines.length} signatures`);
   }
-  return {
-    ...parseBody(body, what),
-    body,
-    signatures: lines.map((line) => parseSignature(line, what)),
-  };
+  return lines.map((line) => parseSignature(line, what));
 }
 
 function decode(bytes: Uint8Array, what: string): string {
