@@ -21,6 +21,8 @@ import {
 import { defaultText } from '../src/cli/help.ts';
 import { usageOf } from '../src/cli/parse.ts';
 import { type ErrorCode, type ExitName, errorTable, exitCodes } from '../src/core/errors.ts';
+import { describe, entriesOf, type Kind } from '../src/server/config/kinds.ts';
+import { settings } from '../src/server/config/settings.ts';
 import { type EntryPoint, entryPoints, firstSentence } from './library.ts';
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs', 'reference');
@@ -34,6 +36,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['environment.md', page('Environment variables', environmentPage())],
     ['errors.md', page('Errors', errorsPage())],
     ['exit-codes.md', page('Exit codes', exitCodesPage())],
+    ['server-config.md', page('Configuration of a private Sigstore', serverConfigPage())],
     ['library.md', page('Library', libraryPage())],
   ]);
 }
@@ -214,6 +217,36 @@ function libraryBlocks({ name, doc, exports }: EntryPoint): readonly string[] {
       [...values, ...types].map((one) => [code(one.name), one.kind, escaped(firstSentence(one.doc))]),
     ),
   ];
+}
+
+function serverConfigPage(): readonly string[] {
+  const single = Object.entries(settings).filter(([, kind]) => entriesOf(kind) === undefined);
+  const sections = Object.entries(settings).filter(([, kind]) => entriesOf(kind) !== undefined);
+  return [
+    '`boltseal serve --config boltseal.yaml` reads YAML 1.2, of which JSON is a part. Every setting may be left out; an unknown ' +
+      'one is an error with its line and the nearest name. Durations are written `90s`, `10m`, `1h30m`, `7d`. Relative paths ' +
+      'are relative to the folder of the file. Secrets are never in it: where one is needed, `env://NAME` names a variable ' +
+      'and anything else a file. [The guide](../guide/private-sigstore.md) says what to set; ' +
+      '[an example](../../deploy/boltseal.yaml) is a start.',
+    '## Single settings',
+    settingsTable(single),
+    ...sections.flatMap(([name, kind]) => {
+      const { type, help } = describe(kind);
+      const what = { list: 'A list of:', map: 'A map; below each name:' }[type];
+      const inner = settingsTable(Object.entries(entriesOf(kind) ?? {}));
+      return [`## ${name}`, what === undefined ? help : `${help} ${what}`, inner];
+    }),
+  ];
+}
+
+function settingsTable(entries: readonly (readonly [string, Kind<unknown>])[]): string {
+  return table(
+    ['Setting', '', 'Value', 'Default'],
+    entries.map(([name, kind]) => {
+      const { type, help, preset, isNeeded } = describe(kind);
+      return [code(name), help, type, isNeeded ? 'needed' : preset === undefined ? '' : code(preset)];
+    }),
+  );
 }
 
 const exitMeanings: Readonly<Record<ExitName, string>> = {
