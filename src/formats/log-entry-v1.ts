@@ -101,7 +101,7 @@ function specFields(entry: EntryV1): string {
       // In the order of the base64, which is not that of the bytes.
       const signatures = entry.signatures
         .map(({ signature, verifier }) => ({ signature: base64(signature), verifier: base64(verifier) }))
-        .sort((a, b) => (a.signature < b.signature ? -1 : 1))
+        .sort((a, b) => (a.signature < b.signature ? -1 : a.signature > b.signature ? 1 : 0))
         .map(({ signature, verifier }) => `{"signature":"${signature}","verifier":"${verifier}"}`);
       return (
         `${hashField('envelopeHash', 'sha256', entry.envelopeHash)},` +

@@ -117,15 +117,16 @@ async function prepareIntoto(
       const pem = verifiers[index] ?? new Uint8Array(0);
       const signer = signerOf(parseVerifierPem(pem, `the public key of signature ${index}`));
       await verifyMessageSignature(signer.key, 'sha256', message, signature);
-      return { signature, signer, keyId };
+      return { signature, signer, pem, keyId };
     }),
   );
   const entry: IntotoV2 = {
     kind: 'intoto',
     payloadType: envelope.payloadType,
-    signatures: signed.map(({ signature, signer, keyId }) => ({
+    signatures: signed.map(({ signature, pem, keyId }) => ({
       signature,
-      verifier: encodeVerifierPem(signer.verifier),
+      // As it was sent: this kind has always been logged like that.
+      verifier: pem,
       ...(keyId === undefined ? {} : { keyId }),
     })),
     envelopeHash,

@@ -24,19 +24,21 @@ import { entryIdPattern, retrieveEntries } from './retrieve.ts';
 import { searchIndex } from './search-index.ts';
 import { createShards, entryIdOf, type RekorShard, type Shard, type Shards } from './shards.ts';
 
+/**
+ * The path of entries. `Location` has it too, whatever the prefix under which the API is public: clients put what they
+ * know as the address of the server before it.
+ */
+const entries = '/api/v1/log/entries';
+
 /** What {@link createRekorV1} needs. */
 export interface RekorV1Options {
   /** The trees, oldest first; the last takes entries. */
   readonly shards: readonly RekorShard[];
-  /** The path under which the API is public, for `Location`: empty, or `/rekor`. */
-  readonly publicPath?: string;
 }
 
 /** The service. Throws `ERR_SERVER_CONFIG` for trees that clients would not accept. */
 export function createRekorV1(options: RekorV1Options): Service {
-  const { publicPath = '' } = options;
   const shards = createShards(options.shards);
-  const entries = '/api/v1/log/entries';
   return {
     name: 'rekor',
     refuse: refuseV1,
@@ -46,7 +48,7 @@ export function createRekorV1(options: RekorV1Options): Service {
         path: entries,
         name: 'add',
         bodyBytes: limits.rekorRequestBytes,
-        answer: ({ body }) => addEntry(shards, body, `${publicPath}${entries}`),
+        answer: ({ body }) => addEntry(shards, body),
       },
       {
         method: 'GET',
@@ -92,7 +94,7 @@ export function createRekorV1(options: RekorV1Options): Service {
   };
 }
 
-async function addEntry(shards: Shards, json: Uint8Array, location: string): Promise<HttpResponse> {
+async function addEntry(shards: Shards, json: Uint8Array): Promise<HttpResponse> {
   const { active: shard } = shards;
   const { body, keys } = await readEntry(json);
   const { existing, head, ...stored } = await shard.log.add({
@@ -101,7 +103,7 @@ async function addEntry(shards: Shards, json: Uint8Array, location: string): Pro
     keys: keys(),
   });
   const id = entryIdOf(shard, stored.leafHash);
-  const headers = { location: `${location}/${id}` };
+  const headers = { location: `${entries}/${id}` };
   if (existing) {
     throw new ServiceRefusal(
       409,
