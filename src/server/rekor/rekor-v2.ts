@@ -11,14 +11,17 @@ import { BoltsealError, isBoltsealError } from '../../core/errors.ts';
 import type { HttpResponse } from '../../core/http.ts';
 import { type Json, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
+import { encodeEntryBundle } from '../../formats/log-entry-bundle.ts';
 import {
   type EntryRequestV2,
   encodeTransparencyLogEntry,
   parseEntryRequestV2,
 } from '../../formats/log-entry-v2.ts';
+import { parseTileLevel, parseTilePath, tileWidth } from '../../formats/tile-path.ts';
 import {
   asRefusal,
   bytesAnswer,
+  immutable,
   jsonAnswer,
   type Service,
   ServiceRefusal,
@@ -54,6 +57,18 @@ export function createRekorV2(options: RekorV2Options): Service {
         answer: ({ body }) => addEntry(options, body),
       },
       { method: 'GET', path: '/api/v2/checkpoint', name: 'checkpoint', answer: () => checkpoint(log) },
+      {
+        method: 'GET',
+        path: '/api/v2/tile/entries/*path',
+        name: 'tile-entries',
+        answer: ({ params }) => entryBundle(log, params['path'] ?? ''),
+      },
+      {
+        method: 'GET',
+        path: '/api/v2/tile/:level/*path',
+        name: 'tile',
+        answer: ({ params }) => tile(log, params['level'] ?? '', params['path'] ?? ''),
+      },
       {
         method: 'GET',
         path: '/healthz',
@@ -120,6 +135,32 @@ function invalidArgument(message: string, cause?: unknown): ServiceRefusal {
 
 async function checkpoint(log: TransparencyLog): Promise<HttpResponse> {
   return textAnswer(200, 'text/plain; charset=utf-8', (await log.head()).checkpoint, uncached);
+}
+
+/** The highest level of tiles (C2SP tlog-tiles). */
+const topLevel = 5;
+
+async function tile(log: TransparencyLog, level: string, path: string): Promise<HttpResponse> {
+  const parsed = parseTileLevel(level);
+  const place = parseTilePath(path);
+  if (parsed === undefined || parsed > topLevel || place === undefined) throw noSuchTile();
+  const hashes = await log.tile(parsed, place.index, place.width);
+  if (hashes === undefined) throw noSuchTile();
+  return bytesAnswer(200, 'application/octet-stream', hashes, immutable);
+}
+
+async function entryBundle(log: TransparencyLog, path: string): Promise<HttpResponse> {
+  const place = parseTilePath(path);
+  if (place === undefined) throw noSuchTile();
+  const start = place.index * tileWidth;
+  const entries = await log.entries(start, start + place.width);
+  if (entries.length < place.width) throw noSuchTile();
+  const bundle = encodeEntryBundle(entries.map(({ body }) => body));
+  return bytesAnswer(200, 'application/octet-stream', bundle, immutable);
+}
+
+function noSuchTile(): ServiceRefusal {
+  return new ServiceRefusal(404, 'Not Found');
 }
 
 /** gRPC's codes by HTTP status. {@link https://github.com/grpc/grpc/blob/master/doc/statuscodes.md} */
