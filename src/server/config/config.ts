@@ -3,6 +3,7 @@
  * each service and where on the listener it is mounted. Made by `parseConfig`; described in the reference of settings.
  */
 import { BoltsealError } from '../../core/errors.ts';
+import { type IssuerType, issuerTypes } from '../ca/issuers.ts';
 import { isOpenHttp, type ListenAddress } from './values.ts';
 
 export type { ListenAddress };
@@ -38,11 +39,7 @@ export const keyRoles = [
 /** One of {@link keyRoles}. */
 export type KeyRole = (typeof keyRoles)[number];
 
-/** What identity tokens of an issuer are, and so what a certificate says of their subject. */
-export const issuerTypes = ['email', 'uri', 'username', 'spiffe', 'kubernetes', 'ci-provider'] as const;
-
-/** One of {@link issuerTypes}. */
-export type IssuerType = (typeof issuerTypes)[number];
+export { type IssuerType, issuerTypes };
 
 /** An issuer of identity tokens, or a pattern of many. */
 export interface IssuerSettings {
