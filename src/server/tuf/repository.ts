@@ -1,0 +1,464 @@
+/**
+ * The TUF repository of a private Sigstore: it makes, publishes and keeps fresh the metadata by which clients come to
+ * trust the targets, and exchanges its own keys.
+ * {@link https://theupdateframework.github.io/specification/v1.0.31/ TUF 1.0.31}
+ */
+import { BoltsealError } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import type { Signer } from '../../keys/signer.ts';
+import { loadRepository, type TufContents } from './load.ts';
+import { storedTufMemory, type TufMemory, type TufRecord } from './memory.ts';
+import {
+  checkSigned,
+  expiryOf,
+  invalid,
+  missingSignatures,
+  parseMetadata,
+  type RoleKeys,
+  rootJson,
+  signMetadata,
+  type TufDocument,
+  type TufRole,
+  tufRoles,
+} from './metadata.ts';
+import { checkContents, versionsOf, writeContents } from './publish.ts';
+import {
+  canSign,
+  expiryIn,
+  mergeSigners,
+  renewRoot,
+  renewTargets,
+  type SigningContext,
+  signRoot,
+  signSnapshot,
+  signTargets,
+  signTimestamp,
+  type TufSigners,
+} from './signing.ts';
+import { checkNames, checkTargets, filesOf, namesExactly, type TufTarget } from './targets-list.ts';
+import type {
+  RotationResult,
+  TargetsResult,
+  TufFile,
+  TufRepository,
+  TufRepositoryOptions,
+  TufRotation,
+  TufStatus,
+} from './tuf-repository.ts';
+
+/** The part of a runtime that is used. */
+export type TufRuntime = Pick<Runtime, 'now' | 'log'>;
+
+const day = 86_400_000;
+
+/**
+ * Opens the repository in a storage; at the first start it is made, with no targets. It is tended once. Throws
+ * `ERR_SERVER_DATA` when files are missing, changed or older than what was public, or belong to other keys,
+ * `ERR_SERVER_CONFIG` when keys for the first start are missing, `ERR_KEY_UNSUPPORTED`, and what storage and signers throw.
+ */
+export async function openTufRepository(
+  runtime: TufRuntime,
+  options: TufRepositoryOptions,
+): Promise<TufRepository> {
+  const repository = new Repository(runtime, options);
+  await repository.tend();
+  return repository;
+}
+
+/** Keys and threshold of a role whose signers are all at hand. */
+export function roleOf(signers: readonly Signer[], threshold = 1): RoleKeys {
+  return { keys: signers.map(({ publicKey }) => publicKey), threshold };
+}
+
+/**
+ * The first root of a repository, signed by `signers` if there are any; more signatures are added by `addSignatures`.
+ * Throws `ERR_KEY_UNSUPPORTED`, and `ERR_SERVER_CONFIG` for thresholds that cannot be.
+ */
+export async function createFirstRoot(
+  roles: Readonly<Record<TufRole, RoleKeys>>,
+  expires: Date,
+  signers: readonly Signer[],
+): Promise<Uint8Array> {
+  return (await signMetadata(rootJson(1, expires, roles), signers)).bytes;
+}
+
+/** What is to be published beside a new timestamp. */
+interface Change {
+  readonly root?: TufDocument<'root'> | undefined;
+  readonly targets?: TufDocument<'targets'> | undefined;
+  /** The files that new targets name; those of the old ones unless told. */
+  readonly files?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** Whether the snapshot is signed again though it says the same. */
+  readonly snapshot?: boolean;
+}
+
+class Repository implements TufRepository {
+  readonly #runtime: TufRuntime;
+  readonly #options: TufRepositoryOptions;
+  readonly #memory: TufMemory;
+  #signers: TufSigners;
+  #contents: TufContents | undefined;
+  #record: TufRecord | undefined;
+  /** Files that are served though nothing names them any more. */
+  readonly #extra = new Map<string, Uint8Array>();
+  #index: ReadonlyMap<string, TufFile> = new Map();
+  /** Whether the storage may hold something else than what is in memory: at first, and after a write that failed. */
+  #isStale = true;
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #warned = new Map<TufRole, number>();
+
+  constructor(runtime: TufRuntime, options: TufRepositoryOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#memory = options.memory ?? storedTufMemory(options.storage);
+    this.#signers = options.signers;
+  }
+
+  file(name: string): TufFile | undefined {
+    return this.#index.get(name);
+  }
+
+  status(): TufStatus {
+    const contents = this.#current();
+    const now = this.#runtime.now().getTime();
+    const each = <T>(of: (role: TufRole) => T): Readonly<Record<TufRole, T>> => ({
+      root: of('root'),
+      targets: of('targets'),
+      snapshot: of('snapshot'),
+      timestamp: of('timestamp'),
+    });
+    return {
+      versions: versionsOf(contents),
+      expires: each((role) => expiryOf(contents[role])),
+      daysToExpiry: each((role) => (expiryOf(contents[role]).getTime() - now) / day),
+      canSign: each((role) => canSign(contents.root, role, this.#signers)),
+    };
+  }
+
+  setTargets(targets: readonly TufTarget[]): Promise<TargetsResult> {
+    checkTargets(targets);
+    return this.#inTurn(async () => {
+      const { root, targets: old } = this.#current();
+      if (namesExactly(old, targets)) return { status: 'unchanged' };
+      const document = await signTargets(this.#context(root), targets);
+      if (missingSignatures(root, 'targets', document) > 0)
+        return { status: 'unsigned', draft: document.bytes };
+      await this.#publish({ targets: document, files: filesOf(targets) });
+      return { status: 'published' };
+    });
+  }
+
+  installTargets(metadata: Uint8Array, targets: readonly TufTarget[]): Promise<void> {
+    checkTargets(targets);
+    return this.#inTurn(async () => {
+      const { root, targets: old } = this.#current();
+      const what = 'the signed targets metadata';
+      const document = parseMetadata('targets', metadata, what);
+      checkSigned(root, 'targets', document, what);
+      checkNames(document, targets);
+      if (document.metadata.signed.version <= old.metadata.signed.version)
+        throw invalid(what, 'it is not newer');
+      this.#checkFresh(document, what);
+      await this.#publish({ targets: document, files: filesOf(targets) });
+    });
+  }
+
+  rotate({ roles, signers = {} }: TufRotation): Promise<RotationResult> {
+    return this.#inTurn(async () => {
+      const { root: current } = this.#current();
+      const all = mergeSigners(this.#signers, signers);
+      const version = current.metadata.signed.version + 1;
+      const next = rootJson(version, expiryIn(this.#context(current), 'root'), roles, current);
+      const root = await signRoot(next, current, all);
+      this.#checkSigners(root, all);
+      const missing = {
+        current: missingSignatures(current, 'root', root),
+        next: missingSignatures(root, 'root', root),
+      };
+      if (missing.current + missing.next > 0) return { status: 'unsigned', draft: root.bytes, missing };
+      await this.#installRoot(root, all);
+      return { status: 'installed', version };
+    });
+  }
+
+  installRoot(metadata: Uint8Array, signers: TufSigners = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      const { root: current } = this.#current();
+      const what = 'the signed root';
+      const root = parseMetadata('root', metadata, what);
+      const version = current.metadata.signed.version + 1;
+      if (root.metadata.signed.version !== version) throw invalid(what, `it is not version ${version}`);
+      if (!root.metadata.signed.consistentSnapshot) throw invalid(what, 'it has no consistent snapshots');
+      checkSigned(current, 'root', root, what);
+      checkSigned(root, 'root', root, what);
+      this.#checkFresh(root, what);
+      const all = mergeSigners(this.#signers, signers);
+      this.#checkSigners(root, all);
+      await this.#installRoot(root, all);
+    });
+  }
+
+  tend(): Promise<TufStatus> {
+    return this.#inTurn(async () => {
+      const contents = this.#current();
+      const { expires, resignEvery } = this.#options;
+      const left = (role: TufRole): number =>
+        expiryOf(contents[role]).getTime() - this.#runtime.now().getTime();
+      const root =
+        left('root') < expires.root / 4 ? await renewRoot(this.#context(contents.root)) : undefined;
+      const context = this.#context(root ?? contents.root);
+      const isTargetsDue =
+        left('targets') < expires.targets / 4 && canSign(context.root, 'targets', this.#signers);
+      const targets = isTargetsDue ? await renewTargets(context, contents.targets) : undefined;
+      const snapshot = left('snapshot') < expires.snapshot / 2;
+      const oldest = Math.max(expires.timestamp - resignEvery, expires.timestamp / 2);
+      if (root !== undefined || targets !== undefined || snapshot || left('timestamp') <= oldest) {
+        await this.#publish({ root, targets, snapshot });
+      }
+      await this.#removeSuperseded();
+      const status = this.status();
+      this.#warn(status);
+      return status;
+    });
+  }
+
+  #current(): TufContents {
+    if (this.#contents !== undefined) return this.#contents;
+    throw new BoltsealError('ERR_INTERNAL', 'the TUF repository is not open');
+  }
+
+  #context(root: TufDocument<'root'>): SigningContext {
+    return {
+      now: this.#runtime.now(),
+      expires: this.#options.expires,
+      record: this.#record,
+      signers: this.#signers,
+      root,
+      before: this.#contents?.root,
+    };
+  }
+
+  /** Runs `work` after what was called before, and after a failure reads the storage first. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(async () => {
+      if (this.#isStale) await this.#load();
+      return await work();
+    });
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  async #load(): Promise<void> {
+    const found = await loadRepository(this.#options.storage, this.#memory);
+    if (found.state === 'empty') {
+      await this.#create(found.firstRoot);
+      return;
+    }
+    const { contents, record, orphans, superseded, state } = found;
+    if (record === undefined) {
+      this.#runtime.log({
+        level: 'warn',
+        event: 'tuf.record.missing',
+        message:
+          'The TUF repository has no record of what was public; what is there is taken for the newest.',
+      });
+    }
+    this.#requireSigners(contents.root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
+    const since = this.#runtime.now();
+    const added = [...orphans.keys()].map((name) => ({ name, since }));
+    this.#contents = contents;
+    this.#extra.clear();
+    for (const [name, bytes] of [...superseded, ...orphans]) this.#extra.set(name, bytes);
+    this.#record = {
+      published: record?.published,
+      next: record?.next,
+      superseded: [...(record?.superseded ?? []), ...added],
+    };
+    if (state === 'unfinished') {
+      await this.#publish({});
+      return;
+    }
+    // Versions of a publication that was cut off are not used a second time for something else.
+    const published = versionsOf(contents);
+    const next =
+      record?.next !== undefined && record.next.timestamp > published.timestamp ? record.next : undefined;
+    this.#record = { ...this.#record, published, next };
+    await this.#memory.write(this.#record);
+    this.#reindex();
+    this.#isStale = false;
+  }
+
+  async #create(found: Uint8Array | undefined): Promise<void> {
+    this.#record = await this.#memory.read();
+    const root = await this.#firstRoot(found);
+    this.#requireSigners(root, this.#signers, ['targets', 'snapshot', 'timestamp'], 'ERR_SERVER_CONFIG');
+    await this.#publish({ root, targets: await signTargets(this.#context(root), []) });
+  }
+
+  /** The root given, or one that a start which was cut off has left, or a new one. */
+  async #firstRoot(found: Uint8Array | undefined): Promise<TufDocument<'root'>> {
+    const { firstRoot, thresholds = {}, expires } = this.#options;
+    const what = 'the first root';
+    if (firstRoot !== undefined) {
+      const root = parseMetadata('root', firstRoot, what);
+      if (root.metadata.signed.version !== 1) throw invalid(what, 'it is not version 1');
+      if (!root.metadata.signed.consistentSnapshot) throw invalid(what, 'it has no consistent snapshots');
+      checkSigned(root, 'root', root, what);
+      this.#checkFresh(root, what);
+      return root;
+    }
+    const { root: keys = [], targets = [], snapshot = [], timestamp = [] } = this.#signers;
+    if (keys.length === 0) {
+      throw new BoltsealError(
+        'ERR_SERVER_CONFIG',
+        'the first start of a TUF repository needs the root keys',
+        {
+          hint: 'Bring them for this start, or make the first root where they are, and give it.',
+        },
+      );
+    }
+    if (found !== undefined) {
+      const root = parseMetadata('root', found, '1.root.json');
+      const isOurs = tufRoles.every((role) => canSign(root, role, this.#signers));
+      if (isOurs && missingSignatures(root, 'root', root) === 0) return root;
+    }
+    const roles = {
+      root: roleOf(keys, thresholds.root),
+      targets: roleOf(targets, thresholds.targets),
+      snapshot: roleOf(snapshot),
+      timestamp: roleOf(timestamp),
+    };
+    const end = expiryIn({ now: this.#runtime.now(), expires }, 'root');
+    return await signMetadata(rootJson(1, end, roles), keys);
+  }
+
+  async #installRoot(root: TufDocument<'root'>, signers: TufSigners): Promise<void> {
+    this.#signers = signers;
+    const { targets } = this.#current();
+    const isSigned = missingSignatures(root, 'targets', targets) === 0;
+    await this.#publish({
+      root,
+      targets: isSigned ? undefined : await renewTargets(this.#context(root), targets),
+    });
+  }
+
+  /** Signs snapshot and timestamp for a change, checks all of it as a client would, and makes it public. */
+  async #publish(change: Change): Promise<void> {
+    const old = this.#contents;
+    const root = change.root ?? old?.root;
+    const targets = change.targets ?? old?.targets;
+    if (root === undefined || targets === undefined) {
+      throw new BoltsealError(
+        'ERR_INTERNAL',
+        'a TUF repository without root and targets cannot be published',
+      );
+    }
+    const context = this.#context(root);
+    const keepsSnapshot =
+      old !== undefined &&
+      targets === old.targets &&
+      change.snapshot !== true &&
+      missingSignatures(root, 'snapshot', old.snapshot) === 0;
+    const snapshot = keepsSnapshot ? old.snapshot : await signSnapshot(context, targets);
+    const contents: TufContents = {
+      roots: [...(old?.roots ?? []), ...(change.root === undefined ? [] : [change.root])],
+      root,
+      targets,
+      files: change.files ?? old?.files ?? new Map(),
+      snapshot,
+      timestamp: await signTimestamp(context, snapshot),
+    };
+    checkContents(contents);
+    this.#isStale = true;
+    this.#record = await writeContents(contents, {
+      storage: this.#options.storage,
+      memory: this.#memory,
+      before: { contents: old, record: this.#record, extra: this.#extra },
+      now: context.now,
+      published: (left) => {
+        for (const [name, bytes] of left) this.#extra.set(name, bytes);
+        this.#contents = contents;
+        this.#reindex();
+      },
+    });
+    this.#isStale = false;
+    this.#runtime.log({
+      level: 'info',
+      event: 'tuf.published',
+      message: 'New TUF metadata is public.',
+      fields: { ...versionsOf(contents) },
+    });
+  }
+
+  /** What must be signed under `root` all the time can be; the targets too, when the present ones do not fit it. */
+  #checkSigners(root: TufDocument<'root'>, signers: TufSigners): void {
+    const needsTargets = missingSignatures(root, 'targets', this.#current().targets) > 0;
+    const roles = [...(needsTargets ? (['targets'] as const) : []), 'snapshot', 'timestamp'] as const;
+    this.#requireSigners(root, signers, roles, 'ERR_SERVER_CONFIG');
+  }
+
+  #requireSigners(
+    root: TufDocument<'root'>,
+    signers: TufSigners,
+    roles: readonly TufRole[],
+    code: 'ERR_SERVER_CONFIG' | 'ERR_SERVER_DATA',
+  ): void {
+    for (const role of roles) {
+      if (canSign(root, role, signers)) continue;
+      throw new BoltsealError(code, `the keys at hand are not those that the TUF root names for ${role}`, {
+        hint:
+          code === 'ERR_SERVER_DATA'
+            ? 'Bring back the old key, or give the role a new one: boltseal serve rotate'
+            : 'Bring the signers of these keys.',
+      });
+    }
+  }
+
+  #checkFresh(document: TufDocument<TufRole>, what: string): void {
+    if (expiryOf(document).getTime() <= this.#runtime.now().getTime()) throw invalid(what, 'it has expired');
+  }
+
+  async #removeSuperseded(): Promise<void> {
+    const { storage, keepSuperseded = 7 * day } = this.#options;
+    const record = this.#record;
+    const limit = this.#runtime.now().getTime() - keepSuperseded;
+    const old = record?.superseded.filter(({ since }) => since.getTime() < limit) ?? [];
+    if (record === undefined || old.length === 0) return;
+    for (const { name } of old) {
+      this.#extra.delete(name);
+      await storage.remove(name);
+    }
+    this.#record = { ...record, superseded: record.superseded.filter((file) => !old.includes(file)) };
+    await this.#memory.write(this.#record);
+    this.#reindex();
+  }
+
+  #reindex(): void {
+    const { roots, targets, snapshot, timestamp, files } = this.#current();
+    const index = new Map<string, TufFile>();
+    const add = (name: string, bytes: Uint8Array): void => void index.set(name, { bytes, isImmutable: true });
+    for (const [name, bytes] of [...this.#extra, ...files]) add(name, bytes);
+    for (const root of roots) add(`${root.metadata.signed.version}.root.json`, root.bytes);
+    add(`${targets.metadata.signed.version}.targets.json`, targets.bytes);
+    add(`${snapshot.metadata.signed.version}.snapshot.json`, snapshot.bytes);
+    index.set('timestamp.json', { bytes: timestamp.bytes, isImmutable: false });
+    this.#index = index;
+  }
+
+  /** Warns once a day of each role whose metadata is going to expire. */
+  #warn({ daysToExpiry }: TufStatus): void {
+    const now = this.#runtime.now().getTime();
+    for (const role of tufRoles) {
+      const days = daysToExpiry[role];
+      const isNear = days * day < Math.min(30 * day, this.#options.expires[role] / 4);
+      if (!isNear || now - (this.#warned.get(role) ?? 0) < day) continue;
+      this.#warned.set(role, now);
+      this.#runtime.log({
+        level: 'warn',
+        event: 'tuf.expiry',
+        message: `The ${role} metadata of the TUF repository ${days < 0 ? 'has expired' : 'is going to expire'}, and its keys are not at hand.`,
+        fields: { role, days: Math.floor(days) },
+      });
+    }
+  }
+}
