@@ -26,7 +26,7 @@ import {
   readSmallInteger,
   readTime,
 } from '../core/der.ts';
-import { equalBytes } from '../core/encoding.ts';
+import { concatBytes, equalBytes } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import {
@@ -116,7 +116,12 @@ const version3 = derExplicit(0, derInteger(2));
 
 /** The TBSCertificate of a v3 certificate, DER. */
 export function encodeTbs(fields: CertificateFields): Uint8Array {
-  return derSequence(
+  return joinTbs(encodeTbsStart(fields), fields.extensions);
+}
+
+/** What stands in a TBSCertificate before its extensions, for certificates that differ only in these. */
+export function encodeTbsStart(fields: Omit<CertificateFields, 'extensions'>): Uint8Array {
+  return concatBytes(
     version3,
     derInteger(fields.serial),
     fields.signatureAlgorithm,
@@ -124,8 +129,12 @@ export function encodeTbs(fields: CertificateFields): Uint8Array {
     derSequence(derTime(fields.notBefore), derTime(fields.notAfter)),
     fields.subject,
     fields.spki,
-    derExplicit(3, derSequence(...fields.extensions)),
   );
+}
+
+/** A TBSCertificate of its start and its extensions. */
+export function joinTbs(start: Uint8Array, extensions: readonly Uint8Array[]): Uint8Array {
+  return derSequence(start, derExplicit(3, derSequence(...extensions)));
 }
 
 /** Certificate DER of a TBSCertificate and its signature. */

@@ -1,6 +1,6 @@
 /** Public keys as SubjectPublicKeyInfo. {@link https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7} */
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { base64, equalBytes, utf8 } from '../core/encoding.ts';
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
+import { equalBytes, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { encodePem, type PemBlock, parsePem } from './pem.ts';
@@ -94,8 +94,13 @@ function describe(type: KeyType, key: KeyObject, spki: Uint8Array): PublicKey {
     type,
     key,
     spki,
-    pem: encodePem('PUBLIC KEY', spki),
-    hint: base64(createHash('sha256').update(spki).digest()),
+    // Most keys only verify something.
+    get pem() {
+      return encodePem('PUBLIC KEY', spki);
+    },
+    get hint() {
+      return hash('sha256', spki, 'base64');
+    },
   };
 }
 

@@ -8,7 +8,7 @@
  * {@link https://www.rfc-editor.org/rfc/rfc6962#section-3.2 RFC 6962 sections 3.2} and 3.3
  */
 import { hash } from 'node:crypto';
-import { derExplicit, derNull, derOctetString, derSequence, derTags, parseDer } from '../core/der.ts';
+import { derExplicit, derNull, derOctetString, derOid, derSequence, derTags, parseDer } from '../core/der.ts';
 import { concatBytes, equalBytes } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -34,6 +34,8 @@ export interface SignedCertificateTimestamp {
 
 /** The extension that holds timestamps. */
 export const sctListOid = '1.3.6.1.4.1.11129.2.4.2';
+
+const sctListType = derOid(sctListOid);
 
 /** The extension that keeps a precertificate from being used as a certificate. */
 export const poisonOid = '1.3.6.1.4.1.11129.2.4.3';
@@ -99,7 +101,7 @@ function refused(what: string, why: string): BoltsealError {
 /** The extension that embeds SCTs, each as {@link encodeSct} wrote it; it is the last of a certificate. */
 export function encodeSctExtension(scts: readonly Uint8Array[]): Uint8Array {
   const list = tlsVector(2, ...scts.map((sct) => tlsVector(2, sct)));
-  return encodeExtension(sctListOid, derOctetString(list));
+  return derSequence(sctListType, derOctetString(derOctetString(list)));
 }
 
 /**

@@ -7,14 +7,15 @@
  * {@link https://github.com/sigstore/fulcio/blob/main/docs/certificate-specification.md},
  * {@link https://www.rfc-editor.org/rfc/rfc6962#section-3.1 RFC 6962 section 3.1}
  */
-import { equalBytes } from '../../core/encoding.ts';
+import { concatBytes, equalBytes } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import {
   type Certificate,
   certificateKey,
   checkIssuedBy,
   encodeCertificate,
-  encodeTbs,
+  encodeTbsStart,
+  joinTbs,
   parseCertificate,
 } from '../../formats/certificate.ts';
 import { issuerKeyIdentifier } from '../../formats/certificate-profiles.ts';
@@ -92,39 +93,46 @@ export function createSigningAuthority(options: AuthorityOptions): SigningAuthor
   if (chain === undefined) throw misfit('the CT log does not accept the certificate of the authority');
   const { identifier: signatureAlgorithm } = signatureAlgorithmOf(signer.publicKey.type);
   const issuer = certificate.subject;
-  const keyUse = [encodeKeyUsage(['digitalSignature']), encodeExtendedKeyUsage([keyPurposes.codeSigning])];
+  const keyUse = concatBytes(
+    encodeKeyUsage(['digitalSignature']),
+    encodeExtendedKeyUsage([keyPurposes.codeSigning]),
+  );
   const authorityKeyIdentifier = encodeAuthorityKeyIdentifier(issuerKeyIdentifier({ certificate }));
 
   return {
     certificate,
     async issue(fields) {
       const { serial, notBefore, notAfter, spki } = fields;
-      const common = [
-        ...keyUse,
+      const subject = emptyName;
+      const start = encodeTbsStart({
+        serial,
+        signatureAlgorithm,
+        issuer,
+        notBefore,
+        notAfter,
+        subject,
+        spki,
+      });
+      const common = concatBytes(
+        keyUse,
         encodeSubjectKeyIdentifier(keyIdentifier(spki)),
         authorityKeyIdentifier,
         // Critical, because the subject is empty (RFC 5280 section 4.2.1.6).
         encodeSubjectAltName([fields.subjectAltName], true),
         ...encodeFulcioExtensions(fields.extensions),
-      ];
-      const tbsWith = (...last: readonly Uint8Array[]): Uint8Array =>
-        encodeTbs({
-          serial,
-          signatureAlgorithm,
-          issuer,
-          notBefore,
-          notAfter,
-          subject: emptyName,
-          spki,
-          extensions: [...common, ...last],
-        });
+      );
       const sign = async (tbs: Uint8Array): Promise<Uint8Array> =>
         encodeCertificate(tbs, signatureAlgorithm, await attempt('ca', () => signer.sign(tbs)));
 
-      const precertificate = await sign(tbsWith(poisonExtension));
-      const entry = { kind: 'precertificate', issuerKeyHash: chain.issuerKeyHash, tbs: tbsWith() } as const;
+      const precertificate = await sign(joinTbs(start, [common, poisonExtension]));
+      const entry = {
+        kind: 'precertificate',
+        issuerKeyHash: chain.issuerKeyHash,
+        tbs: joinTbs(start, [common]),
+      } as const;
       const { encoded, index } = await attempt('ct', () => ct.add({ entry, chain, precertificate }));
-      return { certificate: await sign(tbsWith(encodeSctExtension([encoded]))), logIndex: index };
+      const certificate = await sign(joinTbs(start, [common, encodeSctExtension([encoded])]));
+      return { certificate, logIndex: index };
     },
   };
 }
