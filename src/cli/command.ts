@@ -37,6 +37,8 @@ export interface CommandSpec {
   /** Flags of cosign that are understood or refused. */
   readonly cosign?: readonly CosignFlagSet[];
   readonly examples: readonly Example[];
+  /** Runs until it is told to end: there is no time limit unless `--timeout` is given. */
+  readonly isEndless?: boolean;
   /** Imports the file of the command: only when it runs. */
   readonly load: () => Promise<CommandModule>;
 }

@@ -10,6 +10,7 @@ export const flagGroups = [
   'Verification',
   'Login',
   'Private Sigstore',
+  'Server',
   'Output',
   'Registry',
   'Every command',
@@ -397,6 +398,41 @@ const table = {
     default: 'cosign',
     group: 'Output',
     help: 'cosign: the JSON array that cosign prints; text: its elements, one a line; json: the whole report.',
+  },
+
+  // ---- serve
+  data: {
+    type: 'string',
+    value: 'DIR',
+    group: 'Server',
+    complete: 'directory',
+    help: 'The folder of a private Sigstore: its keys, logs and trust root. Made when it is not there.',
+  },
+  config: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Server',
+    complete: 'file',
+    help: 'The configuration file, YAML; see the reference of settings.',
+  },
+  listen: {
+    type: 'string',
+    value: 'HOST:PORT',
+    group: 'Server',
+    help: 'Where to listen; 127.0.0.1:5200 unless the configuration says otherwise. Port 0 takes a free one.',
+  },
+  'public-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Server',
+    help: 'What clients put in front of every path, when that is not where the server listens.',
+  },
+  dev: {
+    type: 'boolean',
+    default: false,
+    group: 'Server',
+    noEnv: true,
+    help: 'Add an issuer of identity tokens that believes everyone, and a registry. Never for production.',
   },
 
   // ---- registry

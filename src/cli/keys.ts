@@ -38,7 +38,7 @@ export async function keyContext(context: CommandContext, allowRemoteKeys = fals
 }
 
 /** What the password of an existing key may be: variable, else terminal, else standard input. */
-async function existingPassword(context: CommandContext): Promise<readonly Uint8Array[]> {
+export async function existingPassword(context: CommandContext): Promise<readonly Uint8Array[]> {
   const fromEnvironment = environmentPassword(context.io.env);
   if (fromEnvironment !== undefined) return [fromEnvironment];
   if (isInteractive(context)) {

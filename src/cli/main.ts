@@ -94,7 +94,8 @@ async function runCommand(
   io: CliIo,
   output: Output,
 ): Promise<number> {
-  const deadline = startDeadline(flags.get('timeout'), io.signal);
+  const isLimited = command.isEndless !== true || flags.given('timeout');
+  const deadline = startDeadline(isLimited ? flags.get('timeout') : 0, io.signal);
   try {
     const { run } = await command.load();
     deadline.signal.throwIfAborted();

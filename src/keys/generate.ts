@@ -34,7 +34,8 @@ export async function encryptKeyPair(
   }
 }
 
-function newPrivateKey(type: KeyType): Promise<KeyObject> {
+/** A new private key of `type`, in memory. */
+export function newPrivateKey(type: KeyType): Promise<KeyObject> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, _publicKey: KeyObject, privateKey: KeyObject): void => {
       if (error === null) resolve(privateKey);

@@ -269,6 +269,51 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./env.ts'),
   },
   {
+    name: 'serve',
+    summary: 'run a private Sigstore',
+    description: [
+      'Runs a certificate authority (Fulcio), transparency logs (Rekor v1, Rekor v2, CT), a timestamp authority and the TUF ' +
+        'repository with what clients trust, in one process. The first start makes everything in the data folder; later ' +
+        'starts go on with it. It prints how to point clients at it, and runs until it is told to end.',
+      'Key files are encrypted. Their passphrase comes from BOLTSEAL_PASSWORD or COSIGN_PASSWORD, or the setting ' +
+        '`keys.password`, else it is asked for on the terminal; with --dev it is empty unless given.',
+    ],
+    flags: ['data', 'config', 'listen', 'public-url', 'dev', 'output'],
+    isEndless: true,
+    examples: [
+      {
+        text: 'To try it: with an issuer of identity tokens and a registry.',
+        command: 'boltseal serve --dev --data sigstore-dev',
+      },
+      {
+        text: 'For production, as boltseal.yaml says.',
+        command: 'boltseal serve --config boltseal.yaml',
+      },
+    ],
+    load: () => import('./serve.ts'),
+  },
+  {
+    name: 'serve rotate',
+    summary: 'replace a key of a private Sigstore, and retire the old one',
+    description: [
+      'Makes a new key (and certificate or log) for KIND, retires the old one, and publishes both: what was signed before ' +
+        'still verifies. The server must not be running on the data folder meanwhile; on PostgreSQL, start its other ' +
+        'processes again afterwards with the new data folder.',
+      'KIND is ca, tsa, ct, rekor or rekor2, or a role of the TUF repository: tuf-root, tuf-targets or tuf-online.',
+    ],
+    args: {
+      name: 'KIND',
+      min: 1,
+      max: 1,
+      values: ['ca', 'tsa', 'ct', 'rekor', 'rekor2', 'tuf-root', 'tuf-targets', 'tuf-online'],
+    },
+    flags: ['data', 'config', 'public-url', 'output'],
+    examples: [
+      { text: 'A new log for Rekor v1.', command: 'boltseal serve rotate rekor --config boltseal.yaml' },
+    ],
+    load: () => import('./serve-rotate.ts'),
+  },
+  {
     name: 'token',
     summary: 'print an identity token of a development Sigstore',
     description: [

@@ -14,7 +14,7 @@ import type { KeyType } from '../../formats/public-key.ts';
 import type { KeyRole, ServiceName, SigstoreConfig } from '../config/config.ts';
 import type { NewFile } from './folder.ts';
 import { type KeyRing, type PreparedKey, prepareKey } from './keys.ts';
-import type { AuthorityRecord, InstanceKind, KeyRecord, LogRecord, SigstoreState } from './state.ts';
+import type { AuthorityRecord, InstanceKind, LogRecord, SigstoreState } from './state.ts';
 
 const day = 86_400_000;
 /** The root is valid for 20 years, what it issues for 10. */
@@ -87,7 +87,7 @@ export async function makeState(workshop: Workshop): Promise<Made<SigstoreState>
       ct: [ct.made],
       rekor: [rekor.made],
       rekor2: [rekor2.made],
-      tuf: { root: tuf.root.record, targets: tuf.targets.record, online: tuf.online.record },
+      tuf: { root: [tuf.root.record], targets: [tuf.targets.record], online: [tuf.online.record] },
     },
     files: [root, ca, tsa, ct, rekor, rekor2, ...Object.values(tuf)].flatMap(({ files }) => files),
   };
@@ -154,11 +154,6 @@ export function originOf(kind: Exclude<InstanceKind, 'ca' | 'tsa'>, url: string)
   const { hostname, host, pathname } = new URL(url);
   if (kind !== 'ct') return hostname;
   return host + (pathname === '/' ? '' : pathname);
-}
-
-/** Whether the key of the state and the configured one are meant to be the same place. */
-export function isKeyOf(record: KeyRecord, reference: string | undefined): boolean {
-  return record.reference === reference;
 }
 
 /** Both parts have at most 64 characters (RFC 5280 appendix A.1). */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { utf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { KeyType } from '../../formats/public-key.ts';
-import { generateKeyPair } from '../../keys/generate.ts';
-import { openPrivateKey } from '../../keys/private-key.ts';
+import { encryptKeyPair, newPrivateKey } from '../../keys/generate.ts';
+import { localSigner } from '../../keys/local-signer.ts';
 import type { KeyOptions } from '../../keys/provider.ts';
 import { loadSigner } from '../../keys/reference.ts';
 import type { Signer } from '../../keys/signer.ts';
@@ -23,6 +23,8 @@ export interface KeyRing {
   readonly options: KeyOptions;
   /** The passphrase of new key files. */
   readonly passphrase: () => Promise<Uint8Array>;
+  /** Keys that are open, by their public half. */
+  readonly opened: Map<string, Promise<Signer>>;
 }
 
 /**
@@ -41,9 +43,10 @@ export async function prepareKey(
     checkType(id, signer, allowed);
     return { signer, record: { reference, publicKey: signer.publicKey.pem }, files: [] };
   }
-  const passphrase = await ring.passphrase();
-  const pair = await generateKeyPair(type, passphrase);
-  const signer = await openPrivateKey(pair.privateKeyPem, async () => [passphrase], `the new key ${id}`);
+  const key = await newPrivateKey(type);
+  const pair = await encryptKeyPair(key, await ring.passphrase(), `the new key ${id}`);
+  const signer = localSigner(key, `the new key ${id}`);
+  ring.opened.set(signer.publicKey.pem, Promise.resolve(signer));
   const file = `keys/${id}.key`;
   return {
     signer,
@@ -59,12 +62,15 @@ export async function prepareKey(
  * The signer of a key of the state. Throws `ERR_SERVER_DATA` when it is not the key that the state remembers, and what
  * the key provider throws.
  */
-export async function openKey(
-  id: string,
-  record: KeyRecord,
-  folder: DataFolder,
-  ring: KeyRing,
-): Promise<Signer> {
+export function openKey(id: string, record: KeyRecord, folder: DataFolder, ring: KeyRing): Promise<Signer> {
+  const found = ring.opened.get(record.publicKey);
+  if (found !== undefined) return found;
+  const opening = load(id, record, folder, ring);
+  ring.opened.set(record.publicKey, opening);
+  return opening;
+}
+
+async function load(id: string, record: KeyRecord, folder: DataFolder, ring: KeyRing): Promise<Signer> {
   const reference = record.file === undefined ? record.reference : join(folder.sigstore, record.file);
   const signer = await loadSigner(reference ?? '', ring.options);
   if (signer.publicKey.pem !== record.publicKey) {

@@ -1,9 +1,10 @@
 /** The logs of a private Sigstore: those in use, and the retired ones, which can still be read. */
+
+import { utf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { noteSigner, noteVerifier, treeHeadSigner, treeHeadVerifier } from '../../formats/note-keys.ts';
 import { type PublicKey, parsePublicKey } from '../../formats/public-key.ts';
-import { utf8 } from '../../core/encoding.ts';
 import type { Signer } from '../../keys/signer.ts';
 import type { LogSource } from '../app/metrics.ts';
 import { type OpenLogOptions, openLog } from '../log/engine.ts';

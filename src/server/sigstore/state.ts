@@ -7,6 +7,7 @@ import {
   isoTimestamp,
   literal,
   maxLength,
+  minLength,
   optional,
   pipe,
   regex,
@@ -70,13 +71,18 @@ export interface SigstoreState {
   readonly ct: readonly LogRecord[];
   readonly rekor: readonly LogRecord[];
   readonly rekor2: readonly LogRecord[];
-  readonly tuf: { readonly root: KeyRecord; readonly targets: KeyRecord; readonly online: KeyRecord };
+  /** Keys of the TUF roles, the newest last. There are several only while they are being replaced. */
+  readonly tuf: Readonly<Record<TufKeyRole, readonly KeyRecord[]>>;
 }
+
+/** What TUF keys are for; `online` signs snapshot and timestamp. */
+export type TufKeyRole = 'root' | 'targets' | 'online';
 
 const text = pipe(string(), maxLength(65_536));
 const id = pipe(string(), regex(/^[a-z][a-z0-9]*-[1-9][0-9]{0,5}$/));
 const time = pipe(string(), isoTimestamp());
 const key = strictObject({ file: optional(text), reference: optional(text), publicKey: text });
+const keys = pipe(array(key), minLength(1));
 const instance = { id, key, url: text, start: time, end: optional(time) };
 const authority = strictObject({ ...instance, chain: text });
 const log = strictObject({
@@ -94,7 +100,7 @@ const schema = strictObject({
   ct: array(log),
   rekor: array(log),
   rekor2: array(log),
-  tuf: strictObject({ root: key, targets: key, online: key }),
+  tuf: strictObject({ root: keys, targets: keys, online: keys }),
 });
 
 /** What there may be several of, one in use and the others retired. */
