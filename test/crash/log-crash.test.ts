@@ -14,7 +14,7 @@ test('a log on PostgreSQL goes on when a writer or the server is killed, and los
   const server = await startPostgres(t, t);
   if (server === undefined) return;
   const folder = await temporaryDirectory(t);
-  const summary = await crashPostgres({ folder, server, kills: 6, writers: 2, serverEvery: 3 });
+  const summary = await crashPostgres({ folder, server, kills: 4, writers: 2, serverEvery: 2 });
   assert.equal(summary.serverKills, 2);
   assert.ok(summary.answers > 100 && summary.entries > 100, JSON.stringify(summary));
 });

@@ -51,6 +51,18 @@ function entry(text: string, isPlaceless: boolean): NewEntry {
   };
 }
 
+/** Tries again while the database is away. */
+async function retry<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBoltsealError(error, 'ERR_SERVER_BUSY')) throw error;
+      await sleep(20);
+    }
+  }
+}
+
 async function write(options: WriterOptions): Promise<void> {
   const { storage: place, origin, name } = options;
   const released = openSync(options.released, 'a');
@@ -58,17 +70,14 @@ async function write(options: WriterOptions): Promise<void> {
     writeSync(released, `${JSON.stringify(item)}\n`);
   };
   const signer = localSigner(createPrivateKey(readFileSync(options.keyFile)), 'the key');
-  const storage =
+  const storage = await retry(() =>
     'sqlite' in place
-      ? await sqliteStorage({ folder: place.sqlite })
-      : await postgresStorage({ url: place.postgres, schema: place.schema });
-  const log = await openLog(createRuntime(), {
-    storage,
-    id: 'log',
-    origin,
-    key: noteSigner(origin, signer),
-    pin: filePin(options.pins, 'log'),
-  });
+      ? sqliteStorage({ folder: place.sqlite })
+      : postgresStorage({ url: place.postgres, schema: place.schema }),
+  );
+  const key = noteSigner(origin, signer);
+  const pin = filePin(options.pins, 'log');
+  const log = await retry(() => openLog(createRuntime(), { storage, id: 'log', origin, key, pin }));
   let count = 0;
   const step = async (): Promise<void> => {
     const number = count++;
@@ -80,15 +89,7 @@ async function write(options: WriterOptions): Promise<void> {
     release({ index, time, hash: base64(leafHash), note: head.checkpoint });
   };
   const worker = async (): Promise<void> => {
-    for (;;) {
-      try {
-        await step();
-      } catch (error) {
-        // The database may be away for a moment.
-        if (!isBoltsealError(error, 'ERR_SERVER_BUSY')) throw error;
-        await sleep(20);
-      }
-    }
+    for (;;) await retry(step);
   };
   try {
     await Promise.all(Array.from({ length: options.concurrency }, worker));
