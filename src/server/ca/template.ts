@@ -77,7 +77,9 @@ function splitActions(source: string, what: string): readonly Part[] {
       return parts;
     }
     // A closing mark may stand in a string literal.
-    const match = /^\{\{(-\s)?((?:"(?:[^"\\]|\\.)*"|[^"}]|\}(?!\}))*?)(\s-)?\}\}/s.exec(rest.slice(start));
+    const match = /^\{\{(-\s)?((?:"(?:[^"\\]|\\.)*"|`[^`]*`|[^"`}]|\}(?!\}))*?)(\s-)?\}\}/s.exec(
+      rest.slice(start),
+    );
     if (match === null) throw unreadable(what, '{{ has no }}');
     const [whole, trimBefore, action = '', trimAfter] = match;
     if (trimBefore !== undefined) text = text.trimEnd();
@@ -206,7 +208,7 @@ function readOperand(cursor: TokenCursor, what: string): Expression {
 
 /** The text of a quoted token, or undefined when it is none. */
 function literal(token: string): string | undefined {
-  if (token.startsWith('`') && token.endsWith('`')) return token.slice(1, -1);
+  if (token.length > 1 && token.startsWith('`')) return token.slice(1, -1);
   if (!token.startsWith('"')) return undefined;
   try {
     return JSON.parse(token) as string;
