@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import type { HttpRequest } from '../../src/core/http.ts';
+import { encodeCertificate, encodeTbs } from '../../src/formats/certificate.ts';
 import { preAuthEncoding } from '../../src/formats/dsse.ts';
+import { encodeSubjectAltName, type GeneralName } from '../../src/formats/extensions.ts';
+import { emptyName } from '../../src/formats/name.ts';
 import { logIdOf, noteSigner } from '../../src/formats/note-keys.ts';
+import { encodePem } from '../../src/formats/pem.ts';
+import { signatureAlgorithms } from '../../src/formats/signature-algorithm.ts';
 import { localSigner } from '../../src/keys/local-signer.ts';
 import type { Signer } from '../../src/keys/signer.ts';
 import { createRuntime } from '../../src/node/runtime.ts';
@@ -98,6 +103,26 @@ export interface Pair {
   readonly privateKey: KeyObject;
   readonly pem: string;
   readonly der: Buffer;
+}
+
+/** A self-signed certificate of a pair with alternative names, valid long ago: a log does not ask. */
+export function certificateOf(
+  pair: Pair,
+  names: readonly GeneralName[],
+): { readonly der: Buffer; readonly pem: string } {
+  const { identifier, hash } = signatureAlgorithms.ecdsaSha256;
+  const tbs = encodeTbs({
+    serial: Uint8Array.of(1),
+    signatureAlgorithm: identifier,
+    issuer: emptyName,
+    notBefore: new Date('2020-01-01'),
+    notAfter: new Date('2020-01-02'),
+    subject: emptyName,
+    spki: pair.der,
+    extensions: [encodeSubjectAltName(names, true)],
+  });
+  const der = Buffer.from(encodeCertificate(tbs, identifier, sign(hash, tbs, pair.privateKey)));
+  return { der, pem: encodePem('CERTIFICATE', der) };
 }
 
 /** A key pair of any kind that may sign entries. */

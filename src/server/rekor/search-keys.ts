@@ -15,12 +15,10 @@ import { isJsonObject, type Json } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import { inTotoPayloadType } from '../../formats/dsse.ts';
 import type { GeneralName } from '../../formats/extensions.ts';
+import { usernameOid } from '../../formats/fulcio-extensions.ts';
 import type { EntryHash } from '../../formats/log-entry-v1.ts';
 import { type EntryVerifier, encodeVerifierPem } from '../../formats/log-entry-verifier.ts';
 import { sha256 } from '../../formats/merkle.ts';
-
-/** The type of the other name in which Fulcio writes user names. {@link https://github.com/sigstore/fulcio/blob/v1.8.5/docs/oid-info.md} */
-const fulcioUserName = '1.3.6.1.4.1.57264.1.7';
 
 /** The key that a digest is searched by. */
 export function digestKey(hash: EntryHash | 'sha1', digest: Uint8Array): string {
@@ -48,7 +46,7 @@ function nameText(name: GeneralName): string | undefined {
     case 'ip':
       return addressText(name.value);
     case 'other':
-      return name.oid === fulcioUserName ? userName(name.value) : undefined;
+      return name.oid === usernameOid ? userName(name.value) : undefined;
     case 'unread':
       return undefined;
   }
