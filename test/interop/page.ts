@@ -19,6 +19,7 @@ const sections = {
   tools: 'Other commands and programs',
   busybox: 'A real image',
   signers: 'Many signers at once',
+  sigstore: 'With identities, against a private Sigstore',
 } as const;
 
 /** The identifier of a section. */

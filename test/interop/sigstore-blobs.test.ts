@@ -1,0 +1,153 @@
+/** Who verifies whose bundles, with identities, certificates, logs and timestamps of one private Sigstore. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { checkSection, table } from './page.ts';
+import {
+  type BlobPeerName,
+  blobPeerNames,
+  blobPeers,
+  type Content,
+  contents,
+  type LogVersion,
+  logVersions,
+  type SignedBlob,
+} from './sigstore-peers.ts';
+import { useSigstore } from './sigstore-session.ts';
+
+const session = useSigstore();
+
+/** What does not work, with what must be said then; everything else must work. */
+interface KnownFailure {
+  readonly signers?: readonly BlobPeerName[];
+  /** Absent: the signing itself fails. */
+  readonly verifiers?: readonly BlobPeerName[];
+  readonly log: LogVersion;
+  readonly content?: Content;
+  readonly says: RegExp;
+  readonly reason: string;
+}
+
+const knownFailures: readonly KnownFailure[] = [
+  {
+    signers: ['npm sigstore'],
+    log: 'Rekor v2',
+    content: 'DSSE',
+    says: /invalid type, must be hashedrekord|TLOG_CREATE_ENTRY_ERROR/,
+    reason:
+      'npm sigstore sends entries of the kind `dsse`, which Rekor v2 dropped and no Go client can read; `rekor2: {allow-dsse: true}` takes them',
+  },
+  {
+    verifiers: ['cosign 2'],
+    log: 'Rekor v2',
+    says: /nil value|unable to verify/i,
+    reason: 'cosign 2 does not know Rekor v2',
+  },
+];
+
+function knownFailure(
+  signer: BlobPeerName,
+  verifier: BlobPeerName | undefined,
+  log: LogVersion,
+  content: Content,
+): KnownFailure | undefined {
+  return knownFailures.find(
+    (known) =>
+      known.log === log &&
+      (known.content ?? content) === content &&
+      (known.signers?.includes(signer) ?? true) &&
+      (verifier === undefined ? known.verifiers === undefined : known.verifiers?.includes(verifier)),
+  );
+}
+
+const outcomes = new Map<string, string>();
+const cellName = (log: LogVersion, content: Content, signer: BlobPeerName, verifier: BlobPeerName): string =>
+  [log, content, signer, verifier].join('/');
+const notes: string[] = [];
+let isSkipped = false;
+
+it('the very first entry of a log has index 0, which cosign 2 takes for missing', async (t) => {
+  const open = await session(t);
+  if (open === undefined) return;
+  const signed = await blobPeers['cosign 3'].sign(open, 'Rekor v1', 'blob');
+  assert.ok(signed);
+  for (const verifier of blobPeerNames) {
+    const { ok, message } = await blobPeers[verifier].verify(open, 'blob', signed);
+    assert.equal(ok, verifier !== 'cosign 2', message);
+    if (!ok) assert.match(message, /nil value in transaction log entry/);
+  }
+});
+
+for (const log of logVersions) {
+  for (const content of contents) {
+    describe(`${content}, ${log}`, () => {
+      for (const signer of blobPeerNames) {
+        it(`by ${signer}`, async (t) => {
+          const open = await session(t);
+          if (open === undefined) {
+            isSkipped = true;
+            return;
+          }
+          const refused = knownFailure(signer, undefined, log, content);
+          let signed: SignedBlob | undefined;
+          try {
+            signed = await blobPeers[signer].sign(open, log, content);
+          } catch (error) {
+            assert.ok(refused !== undefined, `${signer} could not sign: ${error}`);
+            assert.match(String(error), refused.says);
+            for (const verifier of blobPeerNames) {
+              outcomes.set(cellName(log, content, signer, verifier), `not signed${note(refused.reason)}`);
+            }
+            return;
+          }
+          assert.equal(
+            refused === undefined || signed === undefined,
+            true,
+            'a known failure no longer happens',
+          );
+          for (const verifier of blobPeerNames) {
+            const cell = cellName(log, content, signer, verifier);
+            if (signed === undefined) {
+              outcomes.set(cell, '–');
+              continue;
+            }
+            const { ok, message } = await blobPeers[verifier].verify(open, content, signed);
+            const known = knownFailure(signer, verifier, log, content);
+            if (known === undefined) assert.ok(ok, `${verifier} refused what ${signer} signed: ${message}`);
+            else {
+              assert.equal(ok, false, 'a known failure no longer happens');
+              assert.match(message, known.says);
+            }
+            outcomes.set(cell, known === undefined ? 'yes' : `no${note(known.reason)}`);
+          }
+        });
+      }
+    });
+  }
+}
+
+function note(reason: string): string {
+  if (!notes.includes(reason)) notes.push(reason);
+  return ` (${notes.indexOf(reason) + 1})`;
+}
+
+it('docs/reference/interop.md says what was observed', async (t) => {
+  if (isSkipped) {
+    t.skip('skipped: programs are missing');
+    return;
+  }
+  const rows = logVersions.flatMap((log) =>
+    contents.flatMap((content) =>
+      blobPeerNames.map((signer) => [
+        `${content === 'blob' ? 'file' : 'statement in an envelope'} by ${signer}, ${log}`,
+        ...blobPeerNames.map((verifier) => outcomes.get(cellName(log, content, signer, verifier)) ?? '?'),
+      ]),
+    ),
+  );
+  const head = ['Signed', ...blobPeerNames.map((name) => `${name} verifies`)];
+  const reasons = notes.map((reason, index) => `${index + 1}. ${reason}.`);
+  reasons.push(
+    '',
+    'cosign 2 refuses the very first entry of a log as well: it takes the index 0 for a missing one.',
+  );
+  await checkSection('sigstore', [table(head, rows), reasons.join('\n')].join('\n\n'));
+});
