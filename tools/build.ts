@@ -69,6 +69,8 @@ async function buildCommandLine(): Promise<void> {
   const bundle = await rolldown({
     input: { boltseal: join(root, 'src/cli/entry.ts') },
     platform: 'node',
+    // Servers' own: they are loaded once and by `serve` alone, so that bundling them would win nothing.
+    external: ['pg', 'pino', 'prom-client'],
     cwd: root,
     logLevel: 'warn',
   });
