@@ -134,6 +134,7 @@ export async function crashSqlite({ folder, kills, onAudit }: CrashOptions): Pro
     summary = await audit(world, await sqliteStorage({ folder: data }));
     onAudit?.(number, summary);
   }
+  assert.ok(summary.answers > kills, 'the writers wrote');
   return { ...summary, kills, serverKills: 0 };
 }
 
@@ -190,5 +191,6 @@ export async function crashPostgres(options: PostgresCrashOptions): Promise<Cras
     await Promise.all(writers.map(({ ended }) => ended));
   }
   summary = await auditNow();
+  assert.ok(summary.answers > kills, 'the writers wrote');
   return { ...summary, kills, serverKills };
 }
