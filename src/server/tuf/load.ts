@@ -4,7 +4,7 @@ import type { Targets } from '@tufjs/models';
 import { BoltsealError } from '../../core/errors.ts';
 import type { TufMemory, TufRecord } from './memory.ts';
 import { checkSigned, missingSignatures, parseMetadata, type TufDocument } from './metadata.ts';
-import type { TufStorage } from './storage.ts';
+import type { TufFiles } from './storage.ts';
 
 /** A repository as it is public, or is to be made public. */
 export interface TufContents {
@@ -43,7 +43,10 @@ export function targetFileName(sha256: string, name: string): string {
  * to be seen, or `unfinished`: then everything but its timestamp was written. Throws `ERR_SERVER_DATA` when files are
  * missing or changed, or when they are older than what `memory` knows to have been public.
  */
-export async function loadRepository(storage: TufStorage, memory: TufMemory): Promise<Found> {
+export async function loadRepository(
+  storage: Pick<TufFiles, 'list' | 'read'>,
+  memory: Pick<TufMemory, 'read'>,
+): Promise<Found> {
   const [names, record] = await Promise.all([storage.list(), memory.read()]);
   const timestampBytes = await storage.read('timestamp.json');
   if (timestampBytes === undefined && record?.published === undefined) {
@@ -74,7 +77,10 @@ function damaged(why: string, cause?: unknown): BoltsealError {
   });
 }
 
-async function readRoots(storage: TufStorage, names: readonly string[]): Promise<TufDocument<'root'>[]> {
+async function readRoots(
+  storage: Pick<TufFiles, 'list' | 'read'>,
+  names: readonly string[],
+): Promise<TufDocument<'root'>[]> {
   const count = names.filter((name) => /^[1-9]\d*\.root\.json$/.test(name)).length;
   const roots: TufDocument<'root'>[] = [];
   for (let version = 1; version <= count; version++) {
@@ -134,7 +140,7 @@ function checkTimestamp(
 type Rest = Pick<TufContents, 'targets' | 'snapshot' | 'files'>;
 
 async function readRest(
-  storage: TufStorage,
+  storage: Pick<TufFiles, 'list' | 'read'>,
   root: TufDocument<'root'>,
   timestamp: TufDocument<'timestamp'>,
   record: TufRecord | undefined,
@@ -160,7 +166,11 @@ async function readRest(
 }
 
 /** A snapshot and all it names, verified. Throws `ERR_SERVER_DATA` and `ERR_TUF_METADATA_INVALID`. */
-async function readSnapshot(storage: TufStorage, root: TufDocument<'root'>, version: number): Promise<Rest> {
+async function readSnapshot(
+  storage: Pick<TufFiles, 'list' | 'read'>,
+  root: TufDocument<'root'>,
+  version: number,
+): Promise<Rest> {
   const snapshot = await readVersion(storage, 'snapshot', version);
   checkSigned(root, 'snapshot', snapshot, `${version}.snapshot.json`);
   const targetsVersion = snapshot.metadata.signed.meta['targets.json']?.version;
@@ -171,7 +181,7 @@ async function readSnapshot(storage: TufStorage, root: TufDocument<'root'>, vers
 }
 
 async function readVersion<Role extends 'snapshot' | 'targets'>(
-  storage: TufStorage,
+  storage: Pick<TufFiles, 'list' | 'read'>,
   role: Role,
   version: number,
 ): Promise<TufDocument<Role>> {
@@ -183,7 +193,10 @@ async function readVersion<Role extends 'snapshot' | 'targets'>(
   return document;
 }
 
-async function readFiles(storage: TufStorage, targets: Targets): Promise<Map<string, Uint8Array>> {
+async function readFiles(
+  storage: Pick<TufFiles, 'list' | 'read'>,
+  targets: Targets,
+): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   for (const [name, { hashes, length }] of Object.entries(targets.targets)) {
     const fileName = targetFileName(hashes['sha256'] ?? '', name);
@@ -197,7 +210,7 @@ async function readFiles(storage: TufStorage, targets: Targets): Promise<Map<str
 }
 
 async function readOthers(
-  storage: TufStorage,
+  storage: Pick<TufFiles, 'list' | 'read'>,
   names: readonly string[],
   contents: TufContents,
   record: TufRecord | undefined,

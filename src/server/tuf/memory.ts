@@ -6,7 +6,7 @@ import { utf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../core/json.ts';
 import { type TufRole, tufRoles } from './metadata.ts';
-import type { TufStorage } from './storage.ts';
+import type { TufFiles } from './storage.ts';
 
 /** The version of each role's metadata. */
 export type TufVersions = Readonly<Record<TufRole, number>>;
@@ -42,8 +42,8 @@ export const recordName = 'state.json';
 const schema = 'boltseal.tuf/1';
 const maxBytes = 1_048_576;
 
-/** A memory in the file `state.json` of a storage: that of the repository, or another one. */
-export function storedTufMemory(storage: Pick<TufStorage, 'read' | 'write'>): TufMemory {
+/** A memory in the file `state.json`. */
+export function storedTufMemory(storage: Pick<TufFiles, 'read' | 'write'>): TufMemory {
   return {
     async read() {
       const bytes = await storage.read(recordName);

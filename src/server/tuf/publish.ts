@@ -3,7 +3,7 @@
 import { currentNames, type TufContents } from './load.ts';
 import type { SupersededFile, TufMemory, TufRecord, TufVersions } from './memory.ts';
 import { checkSigned, type TufDocument, type TufRole, tufRoles } from './metadata.ts';
-import type { TufStorage } from './storage.ts';
+import type { TufFiles } from './storage.ts';
 
 /** The versions that `contents` consist of. */
 export function versionsOf(contents: TufContents): TufVersions {
@@ -49,12 +49,10 @@ export interface Before {
 
 /** What {@link writeContents} works with. */
 export interface Publication {
-  readonly storage: TufStorage;
+  readonly storage: TufFiles;
   readonly memory: TufMemory;
   readonly before: Before;
   readonly now: Date;
-  /** Called as soon as clients may see the new state, with the files that it does not name any more. */
-  readonly published: (leftBehind: ReadonlyMap<string, Uint8Array>) => void;
 }
 
 /**
@@ -62,22 +60,21 @@ export interface Publication {
  * all the memory learns which versions are to come. Returns the record that was written in the end.
  */
 export async function writeContents(contents: TufContents, publication: Publication): Promise<TufRecord> {
-  const { storage, memory, before, now, published } = publication;
+  const { storage, memory, before, now } = publication;
   const { contents: old, record } = before;
   const next = versionsOf(contents);
   const left = old === undefined ? new Map<string, Uint8Array>() : leftBehind(old, contents);
   await memory.write({ published: record?.published, next, superseded: record?.superseded ?? [] });
   for (const [name, bytes] of newFiles(contents, before)) await storage.write(name, bytes);
   await storage.write('timestamp.json', contents.timestamp.bytes);
-  published(left);
   const superseded = supersededFiles(contents, record, left, now);
   const written = { published: next, next: undefined, superseded };
   await memory.write(written);
   return written;
 }
 
-/** Files of `old` that `contents` do not name. */
-function leftBehind(old: TufContents, contents: TufContents): Map<string, Uint8Array> {
+/** Files of `old` that `contents` do not name, with their bytes. */
+export function leftBehind(old: TufContents, contents: TufContents): Map<string, Uint8Array> {
   const named = currentNames(contents);
   const files: [string, Uint8Array][] = [
     ...old.files,

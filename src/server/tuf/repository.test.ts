@@ -13,9 +13,8 @@ import { encodeRecord, parseRecord, storedTufMemory } from './memory.ts';
 import { addSignatures, parseMetadata, rootJson, tufKey } from './metadata.ts';
 import { createFirstRoot, openTufRepository, roleOf } from './repository.ts';
 import type { TufSigners } from './signing.ts';
-import { folderTufStorage, type TufStorage } from './storage.ts';
+import { folderTufStorage, type TufFiles, type TufStorage } from './storage.ts';
 import type { TufTarget } from './targets-list.ts';
-import { keepTended } from './tend.ts';
 import type { TufRepository, TufRepositoryOptions } from './tuf-repository.ts';
 
 const day = 86_400_000;
@@ -54,7 +53,8 @@ class World {
 
 /** Files in memory; `writes` counts down to a loss of power, after which nothing is written any more. */
 class MemoryStorage implements TufStorage {
-  readonly files: Map<string, Uint8Array>;
+  readonly isShared: boolean = false;
+  files: Map<string, Uint8Array>;
   writes = Number.POSITIVE_INFINITY;
   readonly written: string[] = [];
   constructor(files: ReadonlyMap<string, Uint8Array> = new Map()) {
@@ -68,6 +68,35 @@ class MemoryStorage implements TufStorage {
     this.written.push(name);
   };
   remove = async (name: string): Promise<void> => void this.files.delete(name);
+  exclusive<T>(work: (files: TufFiles) => Promise<T>): Promise<T> {
+    return work(this);
+  }
+}
+
+/** One that several repositories share, as a database is shared: a turn is written whole or not at all. */
+class SharedStorage extends MemoryStorage {
+  override readonly isShared = true;
+  isAway = false;
+  #last: Promise<unknown> = Promise.resolve();
+  constructor() {
+    super();
+    const { read } = this;
+    this.read = async (name) => {
+      if (this.isAway) throw new Error('no database');
+      return read(name);
+    };
+  }
+  override exclusive<T>(work: (files: TufFiles) => Promise<T>): Promise<T> {
+    const run = this.#last.then(async () => {
+      const copy = new MemoryStorage(this.files);
+      copy.writes = this.writes;
+      const result = await work(copy);
+      this.files = copy.files;
+      return result;
+    });
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
 }
 
 const expires = { root: 365 * day, targets: 180 * day, snapshot: 30 * day, timestamp: 7 * day };
@@ -383,22 +412,6 @@ describe('tending', () => {
     await openTufRepository(world, optionsOf(storage));
     world.pass(100 * day);
     follow(await openTufRepository(world, optionsOf(storage)), world.now());
-  });
-
-  it('goes on until it is told to end, whatever fails', async () => {
-    const world = new World();
-    const controller = new AbortController();
-    let calls = 0;
-    const tend = async (): Promise<never> => {
-      if (++calls === 3) controller.abort();
-      throw new Error('no key');
-    };
-    const sleep = async (_: number, signal?: AbortSignal): Promise<void> => signal?.throwIfAborted();
-    await keepTended({ sleep, log: (event) => world.log(event) }, { tend }, controller.signal);
-    assert.equal(calls, 3);
-    assert.equal(world.events.length, 3);
-    await keepTended({ sleep, log: () => {} }, { tend }, controller.signal);
-    assert.equal(calls, 3);
   });
 });
 
@@ -770,6 +783,100 @@ describe('a repository whose process dies', () => {
   });
 });
 
+describe('repositories of several processes on one storage', () => {
+  const opened = async (): Promise<{ world: World; storage: SharedStorage; all: TufRepository[] }> => {
+    const world = new World();
+    const storage = new SharedStorage();
+    const open = (): Promise<TufRepository> => openTufRepository(world, optionsOf(storage));
+    return { world, storage, all: await Promise.all([open(), open(), open()]) };
+  };
+
+  it('are made once', async () => {
+    const { storage, all } = await opened();
+    const roots = all.map((repository) => repository.file('1.root.json')?.bytes);
+    assert.deepEqual(roots, [roots[0], roots[0], roots[0]]);
+    assert.deepEqual(storage.files.get('1.root.json'), roots[0]);
+  });
+
+  it('show what any of them has published, and continue its versions', async () => {
+    const { world, all } = await opened();
+    const [one, two] = all;
+    assert.ok(one && two);
+    let last = 0;
+    for (const [index, repository] of [one, two, two, one, two].entries()) {
+      await repository.setTargets([target('a', `text ${index}`)]);
+      for (const other of all) {
+        await other.find('timestamp.json');
+        const { files, timestamp } = follow(other, world.now());
+        assert.deepEqual(files, { a: `text ${index}` });
+        assert.ok(timestamp.version > last || other !== all[0]);
+        last = timestamp.version;
+      }
+    }
+    assert.deepEqual(await one.setTargets([target('a', 'text 4')]), { status: 'unchanged' });
+    world.pass(day);
+    await Promise.all(all.map((repository) => repository.tend()));
+    const bytes = await Promise.all(all.map(async (each) => (await each.find('timestamp.json'))?.bytes));
+    assert.deepEqual(bytes, [bytes[0], bytes[0], bytes[0]]);
+  });
+
+  it('find each other’s files by any name', async () => {
+    const { all } = await opened();
+    const [one, two] = all;
+    assert.ok(one && two);
+    await one.setTargets([target('a', 'a')]);
+    const { versions } = one.status();
+    assert.ok(await two.find(`${versions.snapshot}.snapshot.json`));
+    assert.equal(await two.find('2.root.json'), undefined);
+    await one.rotate({ roles: {} });
+    assert.ok(await two.find('2.root.json'));
+  });
+
+  it('show the online keys’ change even where the new key is not, but cannot sign there', async () => {
+    const { world, all } = await opened();
+    const [one, two] = all;
+    assert.ok(one && two);
+    const next = [newSigner()];
+    const rotation = { snapshot: roleOf(next), timestamp: roleOf(next) };
+    await one.rotate({ roles: rotation, signers: { snapshot: next, timestamp: next } });
+    await two.find('timestamp.json');
+    assert.equal(follow(two, world.now()).root, 2);
+    await assert.rejects(two.setTargets([target('a', 'a')]), refused('ERR_SERVER_DATA'));
+    await one.setTargets([target('a', 'b')]);
+    await two.find('timestamp.json');
+    assert.deepEqual(follow(two, world.now()).files, { a: 'b' });
+  });
+
+  it('change nothing when a turn fails', async () => {
+    const { world, storage, all } = await opened();
+    const [one, two] = all;
+    assert.ok(one && two);
+    await one.setTargets([target('a', 'old')]);
+    for (let writes = 0; writes < 5; writes++) {
+      storage.writes = writes;
+      await assert.rejects(two.setTargets([target('a', 'new')]));
+      storage.writes = Number.POSITIVE_INFINITY;
+      for (const each of all) {
+        await each.find('timestamp.json');
+        assert.deepEqual(follow(each, world.now()).files, { a: 'old' });
+      }
+    }
+    await two.setTargets([target('a', 'new')]);
+    await one.find('timestamp.json');
+    assert.deepEqual(follow(one, world.now()).files, { a: 'new' });
+  });
+
+  it('serve what they know while the storage is away', async () => {
+    const { world, storage, all } = await opened();
+    storage.isAway = true;
+    for (const each of all) {
+      assert.ok(await each.find('timestamp.json'));
+      assert.equal(await each.find('2.root.json'), undefined);
+      follow(each, world.now());
+    }
+  });
+});
+
 it('a folder holds a repository', async (t) => {
   const folder = await temporaryDirectory(t);
   const storage = folderTufStorage(`${folder}/deep/tuf`);
@@ -787,7 +894,7 @@ it('a folder holds a repository', async (t) => {
     assert.throws(() => void storage.read(name), refused('ERR_INTERNAL'), name);
   }
   assert.equal(await storage.read('none'), undefined);
-  await storage.remove('none');
+  await storage.exclusive((files) => files.remove('none'));
 });
 
 describe('metadata that is refused', () => {

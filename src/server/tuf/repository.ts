@@ -3,11 +3,12 @@
  * trust the targets, and exchanges its own keys.
  * {@link https://theupdateframework.github.io/specification/v1.0.31/ TUF 1.0.31}
  */
+import { equalBytes } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { Signer } from '../../keys/signer.ts';
-import { loadRepository, type TufContents } from './load.ts';
-import { storedTufMemory, type TufMemory, type TufRecord } from './memory.ts';
+import { type Found, loadRepository, type TufContents } from './load.ts';
+import { encodeRecord, storedTufMemory, type TufMemory, type TufRecord } from './memory.ts';
 import {
   checkSigned,
   expiryOf,
@@ -21,7 +22,7 @@ import {
   type TufRole,
   tufRoles,
 } from './metadata.ts';
-import { checkContents, versionsOf, writeContents } from './publish.ts';
+import { checkContents, leftBehind, versionsOf, writeContents } from './publish.ts';
 import {
   canSign,
   expiryIn,
@@ -35,6 +36,7 @@ import {
   signTimestamp,
   type TufSigners,
 } from './signing.ts';
+import type { TufFiles } from './storage.ts';
 import { checkNames, checkTargets, filesOf, namesExactly, type TufTarget } from './targets-list.ts';
 import type {
   RotationResult,
@@ -95,26 +97,35 @@ interface Change {
 class Repository implements TufRepository {
   readonly #runtime: TufRuntime;
   readonly #options: TufRepositoryOptions;
-  readonly #memory: TufMemory;
   #signers: TufSigners;
   #contents: TufContents | undefined;
   #record: TufRecord | undefined;
   /** Files that are served though nothing names them any more. */
   readonly #extra = new Map<string, Uint8Array>();
   #index: ReadonlyMap<string, TufFile> = new Map();
-  /** Whether the storage may hold something else than what is in memory: at first, and after a write that failed. */
+  /** Whether the storage may hold something else than what is in memory: at first, and after a turn that failed. */
   #isStale = true;
   #last: Promise<unknown> = Promise.resolve();
+  #refreshing: Promise<void> | undefined;
   readonly #warned = new Map<TufRole, number>();
 
   constructor(runtime: TufRuntime, options: TufRepositoryOptions) {
     this.#runtime = runtime;
     this.#options = options;
-    this.#memory = options.memory ?? storedTufMemory(options.storage);
     this.#signers = options.signers;
   }
 
   file(name: string): TufFile | undefined {
+    return this.#index.get(name);
+  }
+
+  async find(name: string): Promise<TufFile | undefined> {
+    const file = this.#index.get(name);
+    if (!this.#options.storage.isShared || file?.isImmutable === true) return file;
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
     return this.#index.get(name);
   }
 
@@ -137,20 +148,20 @@ class Repository implements TufRepository {
 
   setTargets(targets: readonly TufTarget[]): Promise<TargetsResult> {
     checkTargets(targets);
-    return this.#inTurn(async () => {
+    return this.#inTurn(async (files) => {
       const { root, targets: old } = this.#current();
       if (namesExactly(old, targets)) return { status: 'unchanged' };
       const document = await signTargets(this.#context(root), targets);
       if (missingSignatures(root, 'targets', document) > 0)
         return { status: 'unsigned', draft: document.bytes };
-      await this.#publish({ targets: document, files: filesOf(targets) });
+      await this.#publish(files, { targets: document, files: filesOf(targets) });
       return { status: 'published' };
     });
   }
 
   installTargets(metadata: Uint8Array, targets: readonly TufTarget[]): Promise<void> {
     checkTargets(targets);
-    return this.#inTurn(async () => {
+    return this.#inTurn(async (files) => {
       const { root, targets: old } = this.#current();
       const what = 'the signed targets metadata';
       const document = parseMetadata('targets', metadata, what);
@@ -159,12 +170,12 @@ class Repository implements TufRepository {
       if (document.metadata.signed.version <= old.metadata.signed.version)
         throw invalid(what, 'it is not newer');
       this.#checkFresh(document, what);
-      await this.#publish({ targets: document, files: filesOf(targets) });
+      await this.#publish(files, { targets: document, files: filesOf(targets) });
     });
   }
 
   rotate({ roles, signers = {} }: TufRotation): Promise<RotationResult> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(async (files) => {
       const { root: current } = this.#current();
       const all = mergeSigners(this.#signers, signers);
       const version = current.metadata.signed.version + 1;
@@ -176,13 +187,13 @@ class Repository implements TufRepository {
         next: missingSignatures(root, 'root', root),
       };
       if (missing.current + missing.next > 0) return { status: 'unsigned', draft: root.bytes, missing };
-      await this.#installRoot(root, all);
+      await this.#installRoot(files, root, all);
       return { status: 'installed', version };
     });
   }
 
   installRoot(metadata: Uint8Array, signers: TufSigners = {}): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(async (files) => {
       const { root: current } = this.#current();
       const what = 'the signed root';
       const root = parseMetadata('root', metadata, what);
@@ -194,12 +205,12 @@ class Repository implements TufRepository {
       this.#checkFresh(root, what);
       const all = mergeSigners(this.#signers, signers);
       this.#checkSigners(root, all);
-      await this.#installRoot(root, all);
+      await this.#installRoot(files, root, all);
     });
   }
 
   tend(): Promise<TufStatus> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(async (files) => {
       const contents = this.#current();
       const { expires, resignEvery } = this.#options;
       const left = (role: TufRole): number =>
@@ -213,9 +224,9 @@ class Repository implements TufRepository {
       const snapshot = left('snapshot') < expires.snapshot / 2;
       const oldest = Math.max(expires.timestamp - resignEvery, expires.timestamp / 2);
       if (root !== undefined || targets !== undefined || snapshot || left('timestamp') <= oldest) {
-        await this.#publish({ root, targets, snapshot });
+        await this.#publish(files, { root, targets, snapshot });
       }
-      await this.#removeSuperseded();
+      await this.#removeSuperseded(files);
       const status = this.status();
       this.#warn(status);
       return status;
@@ -238,24 +249,77 @@ class Repository implements TufRepository {
     };
   }
 
-  /** Runs `work` after what was called before, and after a failure reads the storage first. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /** Takes in what other processes have published. When the storage cannot be read, what is known stays. */
+  #refresh(): Promise<void> {
+    const { storage } = this.#options;
+    this.#last = this.#last.then(async () => {
+      const memory = this.#memory(storage);
+      try {
+        if (await this.#isCurrent(memory)) return;
+        const found = await loadRepository(storage, memory);
+        if (found.state !== 'whole') return;
+        this.#adopt(found);
+        this.#isStale = false;
+        this.#reindex();
+      } catch (error) {
+        const message = `The TUF repository could not be read again: ${error instanceof Error ? error.message : error}`;
+        this.#runtime.log({ level: 'debug', event: 'tuf.refresh', message });
+      }
+    });
+    return this.#last as Promise<void>;
+  }
+
+  async #isCurrent(memory: Pick<TufMemory, 'read'>): Promise<boolean> {
+    const record = await memory.read();
+    if (this.#isStale || record === undefined || this.#record === undefined) return false;
+    return equalBytes(encodeRecord(record), encodeRecord(this.#record));
+  }
+
+  #memory(files: Pick<TufFiles, 'read'> & Partial<TufFiles>): TufMemory {
+    const {
+      write = () => Promise.reject(new BoltsealError('ERR_INTERNAL', 'a TUF storage is written in turns')),
+    } = files;
+    return this.#options.memory ?? storedTufMemory({ read: files.read, write });
+  }
+
+  /**
+   * Runs `work` after what was called before, alone on the storage, and with what is there in memory. Only when all of it
+   * is written, clients see it.
+   */
+  #inTurn<T>(work: (files: TufFiles) => Promise<T>): Promise<T> {
+    const { storage } = this.#options;
     const run = this.#last.then(async () => {
-      if (this.#isStale) await this.#load();
-      return await work();
+      const result = await storage.exclusive(async (files) => {
+        const isCurrent =
+          !this.#isStale && (!storage.isShared || (await this.#isCurrent(this.#memory(files))));
+        this.#isStale = true;
+        if (!isCurrent) await this.#load(files);
+        this.#requireSigners(
+          this.#current().root,
+          this.#signers,
+          ['snapshot', 'timestamp'],
+          'ERR_SERVER_DATA',
+        );
+        return await work(files);
+      });
+      this.#isStale = false;
+      this.#reindex();
+      return result;
     });
     this.#last = run.catch(() => undefined);
     return run;
   }
 
-  async #load(): Promise<void> {
-    const found = await loadRepository(this.#options.storage, this.#memory);
+  async #load(files: TufFiles): Promise<void> {
+    const memory = this.#memory(files);
+    const found = await loadRepository(files, memory);
     if (found.state === 'empty') {
-      await this.#create(found.firstRoot);
+      this.#contents = undefined;
+      this.#record = await memory.read();
+      await this.#create(files, found.firstRoot);
       return;
     }
-    const { contents, record, orphans, superseded, state } = found;
-    if (record === undefined) {
+    if (found.record === undefined) {
       this.#runtime.log({
         level: 'warn',
         event: 'tuf.record.missing',
@@ -263,36 +327,38 @@ class Repository implements TufRepository {
           'The TUF repository has no record of what was public; what is there is taken for the newest.',
       });
     }
-    this.#requireSigners(contents.root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
+    this.#adopt(found);
+    const { contents, record, orphans } = found;
     const since = this.#runtime.now();
     const added = [...orphans.keys()].map((name) => ({ name, since }));
-    this.#contents = contents;
-    this.#extra.clear();
-    for (const [name, bytes] of [...superseded, ...orphans]) this.#extra.set(name, bytes);
-    this.#record = {
-      published: record?.published,
-      next: record?.next,
-      superseded: [...(record?.superseded ?? []), ...added],
-    };
-    if (state === 'unfinished') {
-      await this.#publish({});
+    const superseded = [...(record?.superseded ?? []), ...added];
+    if (found.state === 'unfinished') {
+      this.#requireSigners(contents.root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
+      this.#record = { published: record?.published, next: record?.next, superseded };
+      await this.#publish(files, {});
       return;
     }
     // Versions of a publication that was cut off are not used a second time for something else.
     const published = versionsOf(contents);
     const next =
       record?.next !== undefined && record.next.timestamp > published.timestamp ? record.next : undefined;
-    this.#record = { ...this.#record, published, next };
-    await this.#memory.write(this.#record);
-    this.#reindex();
-    this.#isStale = false;
+    this.#record = { published, next, superseded };
+    if (record === undefined || !equalBytes(encodeRecord(record), encodeRecord(this.#record))) {
+      await memory.write(this.#record);
+    }
   }
 
-  async #create(found: Uint8Array | undefined): Promise<void> {
-    this.#record = await this.#memory.read();
+  #adopt({ contents, record, superseded, orphans }: Exclude<Found, { state: 'empty' }>): void {
+    this.#contents = contents;
+    this.#record = record;
+    this.#extra.clear();
+    for (const [name, bytes] of [...superseded, ...orphans]) this.#extra.set(name, bytes);
+  }
+
+  async #create(files: TufFiles, found: Uint8Array | undefined): Promise<void> {
     const root = await this.#firstRoot(found);
     this.#requireSigners(root, this.#signers, ['targets', 'snapshot', 'timestamp'], 'ERR_SERVER_CONFIG');
-    await this.#publish({ root, targets: await signTargets(this.#context(root), []) });
+    await this.#publish(files, { root, targets: await signTargets(this.#context(root), []) });
   }
 
   /** The root given, or one that a start which was cut off has left, or a new one. */
@@ -332,18 +398,18 @@ class Repository implements TufRepository {
     return await signMetadata(rootJson(1, end, roles), keys);
   }
 
-  async #installRoot(root: TufDocument<'root'>, signers: TufSigners): Promise<void> {
+  async #installRoot(files: TufFiles, root: TufDocument<'root'>, signers: TufSigners): Promise<void> {
     this.#signers = signers;
     const { targets } = this.#current();
     const isSigned = missingSignatures(root, 'targets', targets) === 0;
-    await this.#publish({
+    await this.#publish(files, {
       root,
       targets: isSigned ? undefined : await renewTargets(this.#context(root), targets),
     });
   }
 
   /** Signs snapshot and timestamp for a change, checks all of it as a client would, and makes it public. */
-  async #publish(change: Change): Promise<void> {
+  async #publish(files: TufFiles, change: Change): Promise<void> {
     const old = this.#contents;
     const root = change.root ?? old?.root;
     const targets = change.targets ?? old?.targets;
@@ -369,19 +435,15 @@ class Repository implements TufRepository {
       timestamp: await signTimestamp(context, snapshot),
     };
     checkContents(contents);
-    this.#isStale = true;
     this.#record = await writeContents(contents, {
-      storage: this.#options.storage,
-      memory: this.#memory,
+      storage: files,
+      memory: this.#memory(files),
       before: { contents: old, record: this.#record, extra: this.#extra },
       now: context.now,
-      published: (left) => {
-        for (const [name, bytes] of left) this.#extra.set(name, bytes);
-        this.#contents = contents;
-        this.#reindex();
-      },
     });
-    this.#isStale = false;
+    for (const [name, bytes] of old === undefined ? [] : leftBehind(old, contents))
+      this.#extra.set(name, bytes);
+    this.#contents = contents;
     this.#runtime.log({
       level: 'info',
       event: 'tuf.published',
@@ -418,19 +480,18 @@ class Repository implements TufRepository {
     if (expiryOf(document).getTime() <= this.#runtime.now().getTime()) throw invalid(what, 'it has expired');
   }
 
-  async #removeSuperseded(): Promise<void> {
-    const { storage, keepSuperseded = 7 * day } = this.#options;
+  async #removeSuperseded(files: TufFiles): Promise<void> {
+    const { keepSuperseded = 7 * day } = this.#options;
     const record = this.#record;
     const limit = this.#runtime.now().getTime() - keepSuperseded;
     const old = record?.superseded.filter(({ since }) => since.getTime() < limit) ?? [];
     if (record === undefined || old.length === 0) return;
     for (const { name } of old) {
       this.#extra.delete(name);
-      await storage.remove(name);
+      await files.remove(name);
     }
     this.#record = { ...record, superseded: record.superseded.filter((file) => !old.includes(file)) };
-    await this.#memory.write(this.#record);
-    this.#reindex();
+    await this.#memory(files).write(this.#record);
   }
 
   #reindex(): void {

@@ -17,7 +17,7 @@ const files = new Map<string, TufFile>([
 ]);
 const asked: string[] = [];
 const service = createTufService({
-  file(name) {
+  async find(name) {
     asked.push(name);
     return files.get(name);
   },
@@ -110,7 +110,7 @@ describe('the TUF service', () => {
 
   it('tells nothing of what it does not expect', async () => {
     const broken = createTufService({
-      file() {
+      async find() {
         throw new Error('secret path');
       },
     });

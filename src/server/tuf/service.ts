@@ -17,9 +17,9 @@ import type { TufRepository } from './tuf-repository.ts';
  * but the timestamp may be cached for ever.
  * {@link https://theupdateframework.github.io/specification/v1.0.31/#detailed-client-workflow}
  */
-export function createTufService(repository: Pick<TufRepository, 'file'>): Service {
-  const answer = (name: string): HttpResponse => {
-    const file = repository.file(name);
+export function createTufService(repository: Pick<TufRepository, 'find'>): Service {
+  const answer = async (name: string): Promise<HttpResponse> => {
+    const file = await repository.find(name);
     if (file === undefined) throw new ServiceRefusal(404, 'there is no such file');
     return bytesAnswer(200, typeOf(name), file.bytes, file.isImmutable ? immutable : uncached);
   };

@@ -4,11 +4,8 @@ import { dirname, join } from 'node:path';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 
-/**
- * The files of one repository, which belongs to one process at a time. Names are those of the repository, with slashes:
- * `1.root.json`, `targets/HASH.name`.
- */
-export interface TufStorage {
+/** The files of one repository. Names are those of the repository, with slashes: `1.root.json`, `targets/HASH.name`. */
+export interface TufFiles {
   /** The names of all files. */
   list(): Promise<readonly string[]>;
   read(name: string): Promise<Uint8Array | undefined>;
@@ -18,9 +15,26 @@ export interface TufStorage {
   remove(name: string): Promise<void>;
 }
 
+/** Where the files of one repository are, for reading; they are written in {@link TufStorage.exclusive}. */
+export interface TufStorage extends Pick<TufFiles, 'list' | 'read'> {
+  /** Whether other processes may write too. If not, the storage belongs to one process at a time. */
+  readonly isShared: boolean;
+  /**
+   * Runs `work` while nobody else writes. What it writes to a shared storage is there when this resolves, and none of it
+   * when this rejects, unless the end is not known.
+   */
+  exclusive<T>(work: (files: TufFiles) => Promise<T>): Promise<T>;
+}
+
 const namePattern = /^(?:targets\/)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
 /** Files that are being written. */
 const temporarySuffix = '.new';
+
+/** Throws `ERR_INTERNAL` for what cannot be the name of a file. */
+export function checkFileName(name: string): void {
+  if (namePattern.test(name) && !name.endsWith(temporarySuffix)) return;
+  throw new BoltsealError('ERR_INTERNAL', `not a name of a TUF file: ${JSON.stringify(name.slice(0, 100))}`);
+}
 
 /**
  * A storage in the folder at `path`, which is made when something is written:
@@ -31,15 +45,10 @@ const temporarySuffix = '.new';
  */
 export function folderTufStorage(path: string): TufStorage {
   const place = (name: string): string => {
-    if (!namePattern.test(name) || name.endsWith(temporarySuffix)) {
-      throw new BoltsealError(
-        'ERR_INTERNAL',
-        `not a name of a TUF file: ${JSON.stringify(name.slice(0, 100))}`,
-      );
-    }
+    checkFileName(name);
     return join(path, ...name.split('/'));
   };
-  return {
+  const files: TufFiles = {
     async list() {
       const [top, targets] = await Promise.all([names(path), names(join(path, 'targets'))]);
       return [...top, ...targets.map((name) => `targets/${name}`)].filter(
@@ -50,6 +59,7 @@ export function folderTufStorage(path: string): TufStorage {
     write: (name, bytes) => writeWhole(place(name), bytes),
     remove: (name) => rm(place(name), { force: true }),
   };
+  return { isShared: false, list: files.list, read: files.read, exclusive: (work) => work(files) };
 }
 
 async function names(folder: string): Promise<string[]> {

@@ -69,10 +69,15 @@ export type RotationResult =
       readonly missing: { readonly current: number; readonly next: number };
     };
 
-/** A TUF repository. Its methods run one after another, in the order in which they are called. */
+/**
+ * A TUF repository. Its methods run one after another, in the order in which they are called. On a shared storage any
+ * number of processes may have one open: each begins with what the others have published.
+ */
 export interface TufRepository {
   /** A file that clients may have, by its name: `1.root.json`, `timestamp.json`, `targets/HASH.name`. */
   file(name: string): TufFile | undefined;
+  /** The same, and it finds what another process has just published. When that cannot be found out, what is known. */
+  find(name: string): Promise<TufFile | undefined>;
   status(): TufStatus;
   /**
    * Makes `targets`, and nothing else, what clients find; does nothing when that is so already. Throws `ERR_INTERNAL`
