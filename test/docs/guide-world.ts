@@ -1,6 +1,8 @@
 /** What the blocks of guides find: programs on PATH, registries with an image, an image layout. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyImage } from '../../src/flows/index.ts';
@@ -26,7 +28,7 @@ const password = 'correct-horse-battery-staple';
 /**
  * Makes the world of the guide with the text `markdown`: IMAGE and IMAGE_DIGEST (of several platforms), SIGNATURES
  * (another repository), PRIVATE_REGISTRY and PRIVATE_IMAGE with REGISTRY_USER and REGISTRY_PASSWORD, LAYOUT (a folder),
- * KEY and PUBLIC_KEY. A guide that says nothing of a password finds that of KEY in COSIGN_PASSWORD.
+ * KEY and PUBLIC_KEY; LISTEN and ADMIN are addresses at which nobody listens. A guide that says nothing of a password finds that of KEY in COSIGN_PASSWORD.
  */
 export async function makeGuideWorld(releases: Releases, markdown: string): Promise<GuideWorld> {
   const [open, closed, home, folder] = await Promise.all([
@@ -60,9 +62,19 @@ export async function makeGuideWorld(releases: Releases, markdown: string): Prom
       LAYOUT: join(home, 'layout'),
       KEY: join(home, 'cosign.key'),
       PUBLIC_KEY: join(home, 'cosign.pub'),
+      ...(markdown.includes('$LISTEN') ? { LISTEN: await freeAddress(), ADMIN: await freeAddress() } : {}),
       ...(markdown.includes('COSIGN_PASSWORD=') ? {} : { COSIGN_PASSWORD: password }),
     },
   };
+}
+
+/** An address of this machine that was free a moment ago. */
+async function freeAddress(): Promise<string> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return `127.0.0.1:${port}`;
 }
 
 /** `boltseal` as it is now, and the real cosign where it is found. */

@@ -90,7 +90,8 @@ export function guideScript(blocks: readonly Block[]): GuideScript {
     return `echo "${mark} begin ${index}"\n${body}\necho "${mark} end ${index}"`;
   });
   return {
-    text: `set -euo pipefail\nexec 2>&1\n${parts.join('\n')}\n`,
+    // What a guide starts in the background must not outlive it, however it ends: whoever runs it waits for its output.
+    text: `set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\nexec 2>&1\n${parts.join('\n')}\n`,
     outcome(block, printed) {
       const index = blocks.indexOf(block);
       const begun = printed.split(`${mark} begin ${index}\n`)[1];
