@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
+import { sharedDerivation } from '../formats/encrypted-key.ts';
 import { environmentPassword } from '../keys/password.ts';
 import type { SigstoreConfig } from '../server/config/config.ts';
 import { defaultConfig, parseConfig } from '../server/config/parse.ts';
@@ -74,6 +75,7 @@ export function serveKeys(
   });
   return {
     options: { runtime, password: candidates, signal: context.signal },
+    derivation: sharedDerivation(),
     opened: new Map(),
     passphrase: async () => (await candidates())[0] ?? new Uint8Array(0),
   };

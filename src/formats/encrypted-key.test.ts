@@ -11,6 +11,7 @@ import {
   encodeEncryptedKey,
   encryptedKeyLabels,
   encryptKey,
+  sharedDerivation,
 } from './encrypted-key.ts';
 import { type PemBlock, parsePem } from './pem.ts';
 import { publicKeyOf } from './public-key.ts';
@@ -73,6 +74,22 @@ describe('encrypted keys', () => {
     assert.ok(block !== undefined);
     const plain = await decryptKey(decodeEncryptedKey(block, 'x'), [utf8('pw')], 'x');
     assert.equal(fromUtf8(plain, 'x'), 'content');
+  });
+
+  it('share a derivation when they share a password, each with a nonce of its own', async () => {
+    const derivation = sharedDerivation();
+    const [a, b] = await Promise.all([
+      encryptKey(utf8('one'), utf8('pw'), derivation),
+      encryptKey(utf8('two'), utf8('pw'), derivation),
+    ]);
+    assert.deepEqual(a.salt, b.salt);
+    assert.notDeepEqual(a.nonce, b.nonce);
+    // With the derivation, with another one, and without: the same keys come out.
+    assert.deepEqual(await decryptKey(a, [utf8('pw')], 'a', derivation), utf8('one'));
+    derivation.forget();
+    assert.deepEqual(await decryptKey(b, [utf8('no'), utf8('pw')], 'b', sharedDerivation()), utf8('two'));
+    assert.deepEqual(await decryptKey(b, [utf8('pw')], 'b'), utf8('two'));
+    await assert.rejects(decryptKey(a, [utf8('no')], 'a', derivation), code('ERR_PASSWORD_WRONG'));
   });
 
   it('open with every cost cosign accepts, under both labels', async () => {

@@ -8,7 +8,7 @@
  *
  * {@link https://pkg.go.dev/github.com/secure-systems-lab/go-securesystemslib@v0.9.0/encrypted}
  */
-import { randomBytes, scrypt } from 'node:crypto';
+import { createHash, randomBytes, scrypt } from 'node:crypto';
 import { base64, equalBytes, fromBase64, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
@@ -103,12 +103,13 @@ export async function decryptKey(
   key: EncryptedKey,
   passwords: readonly Uint8Array[],
   what: string,
+  derivation?: KeyDerivation,
 ): Promise<Uint8Array> {
   const tried: Uint8Array[] = [];
   for (const password of passwords) {
     if (tried.some((earlier) => equalBytes(earlier, password))) continue;
     tried.push(password);
-    const plain = await open(key, password);
+    const plain = await open(key, password, derivation);
     if (plain !== undefined) return plain;
   }
   throw new BoltsealError('ERR_PASSWORD_WRONG', `${what} cannot be decrypted with the password given`, {
@@ -116,13 +117,20 @@ export async function decryptKey(
   });
 }
 
-/** `pkcs8` encrypted under `password`, with fresh salt and nonce and cosign's own parameters. */
-export async function encryptKey(pkcs8: Uint8Array, password: Uint8Array): Promise<EncryptedKey> {
-  const salt = new Uint8Array(randomBytes(saltLength));
+/**
+ * `pkcs8` encrypted under `password`, with a fresh nonce and cosign's own parameters. The salt is fresh, too, unless
+ * `derivation` has one for all of its keys.
+ */
+export async function encryptKey(
+  pkcs8: Uint8Array,
+  password: Uint8Array,
+  derivation?: KeyDerivation,
+): Promise<EncryptedKey> {
+  const salt = derivation?.salt ?? new Uint8Array(randomBytes(saltLength));
   const nonce = new Uint8Array(randomBytes(nonceLength));
   const cost = 65_536;
   const [secret, { xsalsa20poly1305 }] = await Promise.all([
-    deriveKey(password, salt, cost),
+    derivation?.derive(password, salt, cost) ?? deriveKey(password, salt, cost),
     import('@noble/ciphers/salsa.js'),
   ]);
   try {
@@ -133,9 +141,13 @@ export async function encryptKey(pkcs8: Uint8Array, password: Uint8Array): Promi
   }
 }
 
-async function open(key: EncryptedKey, password: Uint8Array): Promise<Uint8Array | undefined> {
+async function open(
+  key: EncryptedKey,
+  password: Uint8Array,
+  derivation: KeyDerivation | undefined,
+): Promise<Uint8Array | undefined> {
   const [secret, { xsalsa20poly1305 }] = await Promise.all([
-    deriveKey(password, key.salt, key.cost),
+    derivation?.derive(password, key.salt, key.cost) ?? deriveKey(password, key.salt, key.cost),
     import('@noble/ciphers/salsa.js'),
   ]);
   try {
@@ -146,6 +158,44 @@ async function open(key: EncryptedKey, password: Uint8Array): Promise<Uint8Array
   } finally {
     secret.fill(0);
   }
+}
+
+/**
+ * The derivation of several keys that are encrypted with one password: those with the same salt cost one scrypt (a
+ * quarter of a second, 64 MiB) together. Each key still has a nonce of its own, which is what secretbox asks for, and
+ * whoever guesses passwords needs one file as before.
+ */
+export interface KeyDerivation {
+  /** The salt of new keys: the first that was seen, or a fresh one. */
+  readonly salt: Uint8Array;
+  /** What a key is encrypted with; a copy, which the caller wipes. */
+  derive(password: Uint8Array, salt: Uint8Array, cost: number): Promise<Uint8Array>;
+  /** Wipes everything derived so far. */
+  forget(): void;
+}
+
+/** A derivation that remembers until it is told to forget. */
+export function sharedDerivation(): KeyDerivation {
+  const known = new Map<string, Promise<Uint8Array>>();
+  let first: Uint8Array | undefined;
+  return {
+    get salt() {
+      first ??= new Uint8Array(randomBytes(saltLength));
+      return first;
+    },
+    async derive(password, salt, cost) {
+      first ??= salt;
+      // The password itself is not kept.
+      const name = createHash('sha256').update(password).update(salt).update(String(cost)).digest('hex');
+      const secret = known.get(name) ?? deriveKey(password, salt, cost);
+      known.set(name, secret);
+      return new Uint8Array(await secret);
+    },
+    forget() {
+      for (const secret of known.values()) secret.then((bytes) => bytes.fill(0)).catch(() => undefined);
+      known.clear();
+    },
+  };
 }
 
 function deriveKey(password: Uint8Array, salt: Uint8Array, cost: number): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 /** New key pairs, as the two files cosign writes. */
 import { generateKeyPair as generate, type KeyObject } from 'node:crypto';
 import { BoltsealError } from '../core/errors.ts';
-import { encodeEncryptedKey, encryptKey } from '../formats/encrypted-key.ts';
+import { encodeEncryptedKey, encryptKey, type KeyDerivation } from '../formats/encrypted-key.ts';
 import { type KeyType, type PublicKey, publicKeyOf } from '../formats/public-key.ts';
 import { passwordBytes } from './password.ts';
 import type { Password } from './signer.ts';
@@ -23,11 +23,12 @@ export async function encryptKeyPair(
   key: KeyObject,
   password: Uint8Array,
   what: string,
+  derivation?: KeyDerivation,
 ): Promise<KeyPairFiles> {
   const publicKey = publicKeyOf(key, what);
   const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
   try {
-    const encrypted = await encryptKey(pkcs8, password);
+    const encrypted = await encryptKey(pkcs8, password, derivation);
     return { privateKeyPem: encodeEncryptedKey(encrypted), publicKeyPem: publicKey.pem, publicKey };
   } finally {
     pkcs8.fill(0);

@@ -2,7 +2,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
-import { decodeEncryptedKey, decryptKey, isEncryptedKeyLabel } from '../formats/encrypted-key.ts';
+import {
+  decodeEncryptedKey,
+  decryptKey,
+  isEncryptedKeyLabel,
+  type KeyDerivation,
+} from '../formats/encrypted-key.ts';
 import { readKeyBlock } from '../formats/public-key.ts';
 import { localSigner } from './local-signer.ts';
 import { passwordSource } from './password.ts';
@@ -10,13 +15,14 @@ import type { Password, PasswordSource, Signer } from './signer.ts';
 
 /**
  * The signer of a key file in cosign's encrypted format. `password` is asked only once the file is known to be such a
- * key. `what` names the key in errors. Throws `ERR_KEY_EMPTY`, `ERR_KEY_INVALID`, `ERR_KEY_PUBLIC_GIVEN`, `ERR_KEY_NOT_ENCRYPTED`, `ERR_KEY_PARAMETERS`,
+ * key. `what` names the key in errors; `derivation` saves work when there are several keys. Throws `ERR_KEY_EMPTY`, `ERR_KEY_INVALID`, `ERR_KEY_PUBLIC_GIVEN`, `ERR_KEY_NOT_ENCRYPTED`, `ERR_KEY_PARAMETERS`,
  * `ERR_KEY_UNSUPPORTED`, `ERR_PASSWORD_WRONG`, and what `password` throws.
  */
 export async function openPrivateKey(
   content: string | Uint8Array,
   password: Password | PasswordSource,
   what = 'the private key',
+  derivation?: KeyDerivation,
 ): Promise<Signer> {
   const block = readKeyBlock(typeof content === 'string' ? utf8(content) : content, what);
   if (block === undefined) {
@@ -24,7 +30,7 @@ export async function openPrivateKey(
   }
   if (!isEncryptedKeyLabel(block.label)) throw wrongLabel(block.label, what);
   const encrypted = decodeEncryptedKey(block, what);
-  const pkcs8 = await decryptKey(encrypted, await passwordSource(password)(), what);
+  const pkcs8 = await decryptKey(encrypted, await passwordSource(password)(), what, derivation);
   try {
     return localSigner(importPkcs8(pkcs8, what), what);
   } finally {

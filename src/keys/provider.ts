@@ -1,5 +1,6 @@
 /** The port of key providers: one for each scheme of a key reference. */
 import type { Runtime } from '../core/runtime.ts';
+import type { KeyDerivation } from '../formats/encrypted-key.ts';
 import type { Password, PasswordSource, PublicKey, Signer } from './signer.ts';
 
 /** What the loading of a key is told. Only the runtime is needed. */
@@ -14,6 +15,8 @@ export interface KeyOptions {
   readonly readStdin?: (() => Promise<Uint8Array>) | undefined;
   /** Permits public keys over http and https. */
   readonly allowRemoteKeys?: boolean | undefined;
+  /** Shared by keys that are encrypted with one password. */
+  readonly derivation?: KeyDerivation | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,6 +28,8 @@ export interface KeyContext {
   /** All of standard input, at most `limits.keyBytes`. Called at most once. */
   readonly readStdin: () => Promise<Uint8Array>;
   readonly allowRemoteKeys?: boolean | undefined;
+  /** Shared by keys that are encrypted with one password. */
+  readonly derivation?: KeyDerivation | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

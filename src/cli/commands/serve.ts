@@ -34,9 +34,10 @@ export async function run(context: CommandContext): Promise<undefined> {
   try {
     const urls = publicUrls(config, listener.url);
     sigstore = await open(context, runtime, config, folder, urls);
-    if (config.admin !== undefined) listeners.push(await listen(sigstore.admin, config.admin));
+    const admin = config.admin === undefined ? undefined : await listen(sigstore.admin, config.admin);
+    if (admin !== undefined) listeners.push(admin);
     service.use(sigstore.service);
-    announce(context, sigstore, config, folder, urls);
+    announce(context, sigstore, config, { folder, urls, admin: admin?.url });
     const stopWatching = watchTls(config, listener, runtime);
     await tendUntil(context.signal, sigstore, runtime);
     stopWatching();
@@ -133,9 +134,13 @@ function announce(
   context: CommandContext,
   sigstore: Sigstore,
   config: SigstoreConfig,
-  folder: DataFolder,
-  urls: Readonly<Record<ServiceName, string>>,
+  places: {
+    readonly folder: DataFolder;
+    readonly urls: Readonly<Record<ServiceName, string>>;
+    readonly admin: string | undefined;
+  },
 ): void {
+  const { folder, urls, admin } = places;
   const { output } = context;
   const root = sigstore.tuf.file('1.root.json')?.bytes ?? new Uint8Array(0);
   const checksum = createHash('sha256').update(root).digest('hex');
@@ -144,6 +149,7 @@ function announce(
     output.document('boltseal.serve/1', {
       url: urls.ca,
       urls,
+      ...(admin === undefined ? {} : { admin }),
       dataFolder: folder.path,
       isNew: sigstore.isNew,
       tufRoot: `${urls.tuf}/1.root.json`,
@@ -152,6 +158,7 @@ function announce(
   }
   const made = sigstore.isNew ? 'made now' : 'found';
   output.say(`A private Sigstore is running at ${urls.ca} (data folder ${folder.path}, ${made}).`);
+  if (admin !== undefined) output.say(`Metrics: ${admin}/metrics`);
   output.say('');
   output.say('Each user points cosign at it once:');
   output.say('');

@@ -15,7 +15,7 @@ export const environmentKeys: KeyProvider = {
   owns: (reference) => reference.startsWith(scheme),
   async loadSigner(reference, context) {
     const bytes = readVariable(reference, context);
-    return await openPrivateKey(bytes, context.password, `the key in ${reference}`);
+    return await openPrivateKey(bytes, context.password, `the key in ${reference}`, context.derivation);
   },
   async loadVerificationKeys(reference, context) {
     return [parsePublicKey(readVariable(reference, context), `the key in ${reference}`)];

@@ -13,7 +13,12 @@ export const fileKeys: KeyProvider = {
   summary: 'A key file: the encrypted private key to sign, the public key to verify.',
   owns: (reference) => !/^(?:-$|[A-Za-z][A-Za-z0-9+.-]*:\/\/|pkcs11:)/.test(reference),
   async loadSigner(reference, context) {
-    return await openPrivateKey(await readKeyFile(reference), context.password, `the key ${reference}`);
+    return await openPrivateKey(
+      await readKeyFile(reference),
+      context.password,
+      `the key ${reference}`,
+      context.derivation,
+    );
   },
   async loadVerificationKeys(reference) {
     return [parsePublicKey(await readKeyFile(reference), `the key ${reference}`)];

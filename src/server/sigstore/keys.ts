@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { utf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
+import type { KeyDerivation } from '../../formats/encrypted-key.ts';
 import type { KeyType } from '../../formats/public-key.ts';
 import { encryptKeyPair, newPrivateKey } from '../../keys/generate.ts';
 import { localSigner } from '../../keys/local-signer.ts';
@@ -23,6 +24,8 @@ export interface KeyRing {
   readonly options: KeyOptions;
   /** The passphrase of new key files. */
   readonly passphrase: () => Promise<Uint8Array>;
+  /** Key files share a salt: the passphrase is worked on once. */
+  readonly derivation: KeyDerivation;
   /** Keys that are open, by their public half. */
   readonly opened: Map<string, Promise<Signer>>;
 }
@@ -44,7 +47,7 @@ export async function prepareKey(
     return { signer, record: { reference, publicKey: signer.publicKey.pem }, files: [] };
   }
   const key = await newPrivateKey(type);
-  const pair = await encryptKeyPair(key, await ring.passphrase(), `the new key ${id}`);
+  const pair = await encryptKeyPair(key, await ring.passphrase(), `the new key ${id}`, ring.derivation);
   const signer = localSigner(key, `the new key ${id}`);
   ring.opened.set(signer.publicKey.pem, Promise.resolve(signer));
   const file = `keys/${id}.key`;
@@ -72,7 +75,7 @@ export function openKey(id: string, record: KeyRecord, folder: DataFolder, ring:
 
 async function load(id: string, record: KeyRecord, folder: DataFolder, ring: KeyRing): Promise<Signer> {
   const reference = record.file === undefined ? record.reference : join(folder.sigstore, record.file);
-  const signer = await loadSigner(reference ?? '', ring.options);
+  const signer = await loadSigner(reference ?? '', { ...ring.options, derivation: ring.derivation });
   if (signer.publicKey.pem !== record.publicKey) {
     throw new BoltsealError('ERR_SERVER_DATA', `the key ${id} is not the one this Sigstore was made with`, {
       hint: 'What clients trust is the old key. Bring it back, or retire it: boltseal serve rotate',

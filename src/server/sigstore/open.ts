@@ -106,6 +106,7 @@ async function open(
     openKey: key,
     isDevelopment,
   });
+  ring.derivation.forget();
   const development = isDevelopment ? await openDevelopment(runtime, folder, urls) : undefined;
   if (development !== undefined) onClose(() => development.close());
   const accepted = await acceptedIssuers(config, development?.issuer);
@@ -252,10 +253,7 @@ function checkChain(id: string, chain: readonly Uint8Array[], signer: Signer): v
   throw new BoltsealError('ERR_SERVER_DATA', `the certificate of ${id} is not for its key`);
 }
 
-/**
- * Each key takes a quarter of a second and 64 MiB to decrypt: two at a time, before they are asked for one by one.
- * Failures are told where the key is needed.
- */
+/** All at once, so that remote ones do not wait for each other. Failures are told where the key is needed. */
 async function openKeys(state: SigstoreState, { folder, ring }: OpenSigstoreOptions): Promise<void> {
   const { ca, tsa, ct, rekor, rekor2, tuf } = state;
   const used = [activeOf(ca), activeOf(tsa), ...ct, ...rekor, ...rekor2];
@@ -265,7 +263,7 @@ async function openKeys(state: SigstoreState, { folder, ring }: OpenSigstoreOpti
       .flat()
       .map((key) => ({ id: 'tuf', key })),
   ];
-  await mapConcurrent(keys, 2, ({ id, key }) => openKey(id, key, folder, ring).catch(() => undefined));
+  await mapConcurrent(keys, 8, ({ id, key }) => openKey(id, key, folder, ring).catch(() => undefined));
 }
 
 async function openLogs(
