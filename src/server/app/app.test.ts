@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'node:test';
 import type { HttpRequest, HttpResponse } from '../../core/http.ts';
 import type { LogEvent } from '../../core/runtime.ts';
+import { listen } from '../../node/http-server.ts';
+import { createRuntime } from '../../node/runtime.ts';
 import { jsonAnswer, type Service, ServiceRefusal, textAnswer } from '../http/service.ts';
 import { type AppOptions, createApp } from './app.ts';
 import { createAdmin, createHealth } from './health.ts';
 import { createMetrics } from './metrics.ts';
+import { createRequestScope } from './request-scope.ts';
 
 /** A runtime whose clock the test moves. */
 function world() {
@@ -194,6 +199,59 @@ test('a body is read up to the limit of its route and for a bounded time_fail', 
     [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('aborted')) }),
   };
   assert.equal((await post(broken)).status, 400);
+});
+
+test('what services log while they work for a request has its id', async () => {
+  const events: LogEvent[] = [];
+  const scope = createRequestScope(createRuntime({ log: (event) => events.push(event) }));
+  const { runtime } = scope;
+  assert.equal(runtime.platform, createRuntime().platform);
+  const log = (event: string, fields?: LogEvent['fields']): void =>
+    runtime.log({ level: 'info', event, message: 'x', ...(fields === undefined ? {} : { fields }) });
+  const service: Service = {
+    ...echo('logging'),
+    routes: [
+      {
+        method: 'GET',
+        path: '/',
+        name: 'root',
+        async answer({ headers }) {
+          log('before');
+          await runtime.sleep(headers.get('x-request-id') === 'a' ? 5 : 1);
+          log('after', { own: 1 });
+          return jsonAnswer(200, {});
+        },
+      },
+    ],
+  };
+  const app = createApp(runtime, { mounts: [{ service, prefix: '' }], scope, logRequests: false });
+  log('outside');
+  await Promise.all(['a', 'b'].map((id) => app.answer(ask('/', { headers: { 'x-request-id': id } }))));
+  assert.deepEqual(
+    events.map(({ event, fields }) => [event, fields?.['id'], fields?.['own']]),
+    [
+      ['outside', undefined, undefined],
+      ['before', 'a', undefined],
+      ['before', 'b', undefined],
+      ['after', 'b', 1],
+      ['after', 'a', 1],
+    ],
+  );
+});
+
+test('a client that sends too slowly is told so, and let go', async (t) => {
+  const app = createApp(world().runtime, { mounts, bodyTime: 50 });
+  const { port, close } = await listen(app);
+  t.after(close);
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST /api/v1/timestamp HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123');
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  await once(socket, 'close');
+  assert.match(received, /^HTTP\/1\.1 408 /);
+  assert.match(received, /tsa: the body did not arrive/);
 });
 
 test('what a service throws becomes its own error, and is logged without what it quotes_fail', async () => {

@@ -15,6 +15,7 @@ import {
 import { describeFailure } from './failure.ts';
 import type { CountedEvent, Metrics } from './metrics.ts';
 import { addressGroup, createRateLimiter, type RateLimiter, tooMany } from './rate-limit.ts';
+import type { RequestScope } from './request-scope.ts';
 import { createRouter, type Endpoint, type Match, type Miss, type Mount, type Router } from './router.ts';
 
 /** A server that is no {@link Service}, such as the embedded registry: it gets requests as they are. */
@@ -39,6 +40,8 @@ export interface AppOptions {
   readonly bodyTime?: number;
   /** POST requests of one address in a minute; 0, unless told, is no limit. */
   readonly writesPerMinute?: number;
+  /** Does the work of each request under its id, so that what services log has it. */
+  readonly scope?: Pick<RequestScope, 'run'> | undefined;
   /** Whether each request is an event of the runtime's log; yes unless told. Failures are in any case. */
   readonly logRequests?: boolean;
 }
@@ -115,7 +118,10 @@ async function answer(context: Context, request: HttpRequest): Promise<HttpRespo
   };
   context.inFlight++;
   try {
-    const response = await dispatch(context, exchange);
+    const { scope } = context.options;
+    const response = await (scope === undefined
+      ? dispatch(context, exchange)
+      : scope.run(exchange.id, () => dispatch(context, exchange)));
     record(context, exchange, response.status);
     return { status: response.status, headers: headersOf(exchange, response.headers), body: response.body };
   } finally {

@@ -165,27 +165,31 @@ export interface SigstoreConfig {
 
 /**
  * The public URL of each service, without a slash at its end. `listenerUrl` is that of the listener once it listens, and
- * is the public URL when none is configured. Throws `ERR_SERVER_CONFIG` when it cannot be.
+ * is the public URL when none is configured. Throws `ERR_SERVER_CONFIG` when it cannot be, and for plain http to other
+ * machines that is not allowed.
  */
 export function publicUrls(
   config: Pick<SigstoreConfig, 'publicUrl' | 'urls' | 'allowHttp'>,
   listenerUrl: string,
 ): Readonly<Record<ServiceName, string>> {
-  if (config.publicUrl === undefined) checkListenerUrl(config.allowHttp, listenerUrl);
   const base = config.publicUrl ?? listenerUrl;
-  const entries = serviceNames.map((name) => [name, config.urls[name] ?? base + servicePrefixes[name]]);
-  return Object.fromEntries(entries) as Record<ServiceName, string>;
+  const urls = serviceNames.map((name) => [name, config.urls[name] ?? base + servicePrefixes[name]] as const);
+  for (const [name, url] of urls) checkPublicUrl(name, url, config.allowHttp);
+  return Object.fromEntries(urls) as Record<ServiceName, string>;
 }
 
-function checkListenerUrl(allowHttp: boolean, url: string): void {
+function checkPublicUrl(name: ServiceName, url: string, allowHttp: boolean): void {
   const { hostname } = new URL(url);
-  const isEverywhere = hostname === '0.0.0.0' || hostname === '[::]';
-  if (!isEverywhere && (allowHttp || !isOpenHttp(url))) return;
+  if (hostname === '0.0.0.0' || hostname === '[::]') {
+    throw configError(
+      'the server listens on every address, and which one clients should use is not said',
+      'Set public-url to what clients use, such as https://sigstore.example.com.',
+    );
+  }
+  if (allowHttp || !isOpenHttp(url)) return;
   throw configError(
-    isEverywhere
-      ? 'the server listens on every address, and which one clients should use is not said'
-      : `${url} is plain http to other machines`,
-    'Set public-url to what clients use, such as https://sigstore.example.com.',
+    `the public URL ${url} (${name}) is plain http to other machines`,
+    'Use https; or set allow-http when the network in between is trusted.',
   );
 }
 

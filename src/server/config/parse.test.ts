@@ -286,5 +286,8 @@ test('a listener that is not this machine only needs a public URL_fail', () => {
   for (const url of ['http://0.0.0.0:5200', 'http://[::]:5200', 'http://10.0.0.1:5200']) {
     assert.throws(() => publicUrls(config, url), { code: 'ERR_SERVER_CONFIG' }, url);
   }
+  const given = { ...config, publicUrl: 'http://sigstore.internal' };
+  assert.throws(() => publicUrls(given, 'http://127.0.0.1:5200'), { code: 'ERR_SERVER_CONFIG' });
+  assert.equal(publicUrls({ ...given, allowHttp: true }, 'x').ca, 'http://sigstore.internal');
   assert.equal(publicUrls(config, 'https://10.0.0.1:5200').ca, 'https://10.0.0.1:5200');
 });
