@@ -6,7 +6,8 @@
 import { equalBytes } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import type { Signer } from '../../keys/signer.ts';
+import { expiryWarnings } from './expiry-warnings.ts';
+import { firstRoot } from './first-root.ts';
 import { type Found, loadRepository, type TufContents } from './load.ts';
 import { encodeRecord, storedTufMemory, type TufMemory, type TufRecord } from './memory.ts';
 import {
@@ -15,20 +16,19 @@ import {
   invalid,
   missingSignatures,
   parseMetadata,
-  type RoleKeys,
   rootJson,
-  signMetadata,
   type TufDocument,
   type TufRole,
-  tufRoles,
 } from './metadata.ts';
 import { checkContents, leftBehind, versionsOf, writeContents } from './publish.ts';
+import { servedFiles } from './served-files.ts';
 import {
   canSign,
   expiryIn,
   mergeSigners,
   renewRoot,
   renewTargets,
+  requireSigners,
   type SigningContext,
   signRoot,
   signSnapshot,
@@ -48,6 +48,8 @@ import type {
   TufStatus,
 } from './tuf-repository.ts';
 
+export { createFirstRoot, roleOf } from './first-root.ts';
+
 /** The part of a runtime that is used. */
 export type TufRuntime = Pick<Runtime, 'now' | 'log'>;
 
@@ -65,23 +67,6 @@ export async function openTufRepository(
   const repository = new Repository(runtime, options);
   await repository.tend();
   return repository;
-}
-
-/** Keys and threshold of a role whose signers are all at hand. */
-export function roleOf(signers: readonly Signer[], threshold = 1): RoleKeys {
-  return { keys: signers.map(({ publicKey }) => publicKey), threshold };
-}
-
-/**
- * The first root of a repository, signed by `signers` if there are any; more signatures are added by `addSignatures`.
- * Throws `ERR_KEY_UNSUPPORTED`, and `ERR_SERVER_CONFIG` for thresholds that cannot be.
- */
-export async function createFirstRoot(
-  roles: Readonly<Record<TufRole, RoleKeys>>,
-  expires: Date,
-  signers: readonly Signer[],
-): Promise<Uint8Array> {
-  return (await signMetadata(rootJson(1, expires, roles), signers)).bytes;
 }
 
 /** What is to be published beside a new timestamp. */
@@ -107,12 +92,13 @@ class Repository implements TufRepository {
   #isStale = true;
   #last: Promise<unknown> = Promise.resolve();
   #refreshing: Promise<void> | undefined;
-  readonly #warned = new Map<TufRole, number>();
+  readonly #warn: (status: TufStatus) => void;
 
   constructor(runtime: TufRuntime, options: TufRepositoryOptions) {
     this.#runtime = runtime;
     this.#options = options;
     this.#signers = options.signers;
+    this.#warn = expiryWarnings(runtime, options.expires);
   }
 
   file(name: string): TufFile | undefined {
@@ -260,7 +246,7 @@ class Repository implements TufRepository {
         if (found.state !== 'whole') return;
         this.#adopt(found);
         this.#isStale = false;
-        this.#reindex();
+        this.#index = servedFiles(this.#current(), this.#extra);
       } catch (error) {
         const message = `The TUF repository could not be read again: ${error instanceof Error ? error.message : error}`;
         this.#runtime.log({ level: 'debug', event: 'tuf.refresh', message });
@@ -294,16 +280,11 @@ class Repository implements TufRepository {
           !this.#isStale && (!storage.isShared || (await this.#isCurrent(this.#memory(files))));
         this.#isStale = true;
         if (!isCurrent) await this.#load(files);
-        this.#requireSigners(
-          this.#current().root,
-          this.#signers,
-          ['snapshot', 'timestamp'],
-          'ERR_SERVER_DATA',
-        );
+        requireSigners(this.#current().root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
         return await work(files);
       });
       this.#isStale = false;
-      this.#reindex();
+      this.#index = servedFiles(this.#current(), this.#extra);
       return result;
     });
     this.#last = run.catch(() => undefined);
@@ -333,7 +314,7 @@ class Repository implements TufRepository {
     const added = [...orphans.keys()].map((name) => ({ name, since }));
     const superseded = [...(record?.superseded ?? []), ...added];
     if (found.state === 'unfinished') {
-      this.#requireSigners(contents.root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
+      requireSigners(contents.root, this.#signers, ['snapshot', 'timestamp'], 'ERR_SERVER_DATA');
       this.#record = { published: record?.published, next: record?.next, superseded };
       await this.#publish(files, {});
       return;
@@ -356,46 +337,9 @@ class Repository implements TufRepository {
   }
 
   async #create(files: TufFiles, found: Uint8Array | undefined): Promise<void> {
-    const root = await this.#firstRoot(found);
-    this.#requireSigners(root, this.#signers, ['targets', 'snapshot', 'timestamp'], 'ERR_SERVER_CONFIG');
+    const root = await firstRoot(this.#options, found, this.#runtime.now());
+    requireSigners(root, this.#signers, ['targets', 'snapshot', 'timestamp'], 'ERR_SERVER_CONFIG');
     await this.#publish(files, { root, targets: await signTargets(this.#context(root), []) });
-  }
-
-  /** The root given, or one that a start which was cut off has left, or a new one. */
-  async #firstRoot(found: Uint8Array | undefined): Promise<TufDocument<'root'>> {
-    const { firstRoot, thresholds = {}, expires } = this.#options;
-    const what = 'the first root';
-    if (firstRoot !== undefined) {
-      const root = parseMetadata('root', firstRoot, what);
-      if (root.metadata.signed.version !== 1) throw invalid(what, 'it is not version 1');
-      if (!root.metadata.signed.consistentSnapshot) throw invalid(what, 'it has no consistent snapshots');
-      checkSigned(root, 'root', root, what);
-      this.#checkFresh(root, what);
-      return root;
-    }
-    const { root: keys = [], targets = [], snapshot = [], timestamp = [] } = this.#signers;
-    if (keys.length === 0) {
-      throw new BoltsealError(
-        'ERR_SERVER_CONFIG',
-        'the first start of a TUF repository needs the root keys',
-        {
-          hint: 'Bring them for this start, or make the first root where they are, and give it.',
-        },
-      );
-    }
-    if (found !== undefined) {
-      const root = parseMetadata('root', found, '1.root.json');
-      const isOurs = tufRoles.every((role) => canSign(root, role, this.#signers));
-      if (isOurs && missingSignatures(root, 'root', root) === 0) return root;
-    }
-    const roles = {
-      root: roleOf(keys, thresholds.root),
-      targets: roleOf(targets, thresholds.targets),
-      snapshot: roleOf(snapshot),
-      timestamp: roleOf(timestamp),
-    };
-    const end = expiryIn({ now: this.#runtime.now(), expires }, 'root');
-    return await signMetadata(rootJson(1, end, roles), keys);
   }
 
   async #installRoot(files: TufFiles, root: TufDocument<'root'>, signers: TufSigners): Promise<void> {
@@ -456,24 +400,7 @@ class Repository implements TufRepository {
   #checkSigners(root: TufDocument<'root'>, signers: TufSigners): void {
     const needsTargets = missingSignatures(root, 'targets', this.#current().targets) > 0;
     const roles = [...(needsTargets ? (['targets'] as const) : []), 'snapshot', 'timestamp'] as const;
-    this.#requireSigners(root, signers, roles, 'ERR_SERVER_CONFIG');
-  }
-
-  #requireSigners(
-    root: TufDocument<'root'>,
-    signers: TufSigners,
-    roles: readonly TufRole[],
-    code: 'ERR_SERVER_CONFIG' | 'ERR_SERVER_DATA',
-  ): void {
-    for (const role of roles) {
-      if (canSign(root, role, signers)) continue;
-      throw new BoltsealError(code, `the keys at hand are not those that the TUF root names for ${role}`, {
-        hint:
-          code === 'ERR_SERVER_DATA'
-            ? 'Bring back the old key, or give the role a new one: boltseal serve rotate'
-            : 'Bring the signers of these keys.',
-      });
-    }
+    requireSigners(root, signers, roles, 'ERR_SERVER_CONFIG');
   }
 
   #checkFresh(document: TufDocument<TufRole>, what: string): void {
@@ -492,34 +419,5 @@ class Repository implements TufRepository {
     }
     this.#record = { ...record, superseded: record.superseded.filter((file) => !old.includes(file)) };
     await this.#memory(files).write(this.#record);
-  }
-
-  #reindex(): void {
-    const { roots, targets, snapshot, timestamp, files } = this.#current();
-    const index = new Map<string, TufFile>();
-    const add = (name: string, bytes: Uint8Array): void => void index.set(name, { bytes, isImmutable: true });
-    for (const [name, bytes] of [...this.#extra, ...files]) add(name, bytes);
-    for (const root of roots) add(`${root.metadata.signed.version}.root.json`, root.bytes);
-    add(`${targets.metadata.signed.version}.targets.json`, targets.bytes);
-    add(`${snapshot.metadata.signed.version}.snapshot.json`, snapshot.bytes);
-    index.set('timestamp.json', { bytes: timestamp.bytes, isImmutable: false });
-    this.#index = index;
-  }
-
-  /** Warns once a day of each role whose metadata is going to expire. */
-  #warn({ daysToExpiry }: TufStatus): void {
-    const now = this.#runtime.now().getTime();
-    for (const role of tufRoles) {
-      const days = daysToExpiry[role];
-      const isNear = days * day < Math.min(30 * day, this.#options.expires[role] / 4);
-      if (!isNear || now - (this.#warned.get(role) ?? 0) < day) continue;
-      this.#warned.set(role, now);
-      this.#runtime.log({
-        level: 'warn',
-        event: 'tuf.expiry',
-        message: `The ${role} metadata of the TUF repository ${days < 0 ? 'has expired' : 'is going to expire'}, and its keys are not at hand.`,
-        fields: { role, days: Math.floor(days) },
-      });
-    }
   }
 }

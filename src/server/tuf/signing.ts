@@ -1,4 +1,5 @@
 /** Makes the metadata of a repository with the signers at hand. */
+import { BoltsealError } from '../../core/errors.ts';
 import type { Signer } from '../../keys/signer.ts';
 import type { TufRecord } from './memory.ts';
 import {
@@ -41,6 +42,24 @@ export function mergeSigners(a: TufSigners, b: TufSigners): TufSigners {
 /** Whether enough of the keys that `root` names for `role` are at hand. */
 export function canSign(root: TufDocument<'root'>, role: TufRole, signers: TufSigners): boolean {
   return signersOf(root, role, signers[role] ?? []).length >= thresholdOf(root, role);
+}
+
+/** Throws `code` unless enough of the keys that `root` names for each of `roles` are at hand. */
+export function requireSigners(
+  root: TufDocument<'root'>,
+  signers: TufSigners,
+  roles: readonly TufRole[],
+  code: 'ERR_SERVER_CONFIG' | 'ERR_SERVER_DATA',
+): void {
+  for (const role of roles) {
+    if (canSign(root, role, signers)) continue;
+    throw new BoltsealError(code, `the keys at hand are not those that the TUF root names for ${role}`, {
+      hint:
+        code === 'ERR_SERVER_DATA'
+          ? 'Bring back the old key, or give the role a new one: boltseal serve rotate'
+          : 'Bring the signers of these keys.',
+    });
+  }
 }
 
 /** The expiry of what is signed now. */
