@@ -29,6 +29,10 @@ test('a key that is there twice is refused, however it is spelt and wherever it 
     '{"a":{"b":1},"c":[],"a":0}',
     '{"":1,"":2}',
     '{"__proto__":1,"__proto__":2}',
+    // Quotes behind backslashes, which do or do not end the string.
+    String.raw`{"a\\":1,"a\\":2}`,
+    String.raw`{"a\"":"\\","a\"":2}`,
+    String.raw`{"x":"\\\"{","a":1,"y":"\\\\","a":2}`,
   ];
   for (const text of documents) assert.throws(() => parse(text), { code: 'ERR_JSON_INVALID' }, text);
 });
@@ -39,6 +43,19 @@ test('the same key in different objects, and a key as a value, are fine', () => 
     { a: ['a', 'a'] },
     { b: { a: 1 }, a: 2 },
   ]);
+});
+
+test('braces and quotes inside of strings are text', () => {
+  for (const text of [String.raw`["\"","\\",{"\\\"{":"}]"}]`, String.raw`{"a":"\",\"a\":1","b":"a"}`]) {
+    assert.deepEqual(parse(text), JSON.parse(text));
+  }
+  const strings = fc.array(fc.string({ unit: fc.constantFrom('\\', '"', '{', '}', 'a', ':') }));
+  fc.assert(
+    fc.property(strings, (parts) => {
+      const value = Object.fromEntries(parts.map((part, index) => [`${index}${part}`, parts]));
+      assert.deepEqual(parse(JSON.stringify(value)), value);
+    }),
+  );
 });
 
 test('an error quotes nothing of the text', () => {
