@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test from 'node:test';
+import { array, asyncProperty, assert as check, constantFrom, oneof, string } from 'fast-check';
 import type { HttpRequest, HttpResponse } from '../../core/http.ts';
 import type { LogEvent } from '../../core/runtime.ts';
 import { listen } from '../../node/http-server.ts';
@@ -373,6 +374,51 @@ test('pages of other origins may ask, but not every service', async () => {
     (await app.answer(ask(path))).headers['access-control-allow-origin'];
   assert.equal(await origin('/api/v2/trustBundle'), '*');
   assert.equal(await origin('/ping'), undefined);
+});
+
+test('nothing that is asked makes it fail', async () => {
+  const app = createApp(world().runtime, { mounts, writesPerMinute: 1_000_000 });
+  const part = oneof(
+    constantFrom(
+      '/rekor',
+      '/api/v1',
+      '/log/entries',
+      '/tile',
+      '/',
+      '//',
+      '..',
+      '%2f',
+      '%',
+      '%ff',
+      '?',
+      '?q=%',
+      '#',
+    ),
+    string({ unit: 'binary', maxLength: 5 }),
+  );
+  const method = oneof(constantFrom('GET', 'HEAD', 'POST', 'OPTIONS', 'PUT'), string({ maxLength: 6 }));
+  await check(
+    asyncProperty(
+      method,
+      array(part, { maxLength: 6 }),
+      oneof(constantFrom('any.test', 'rekor.test', 'both.test:81', '', '[::1]:1'), string({ maxLength: 9 })),
+      string({ unit: 'binary', maxLength: 80 }),
+      async (method, path, host, id) => {
+        const headers = { 'x-request-id': id, 'access-control-request-method': method };
+        const response = await app.answer(
+          ask(`http://${host}${path.join('')}`, {
+            method,
+            headers,
+            peer: host,
+            body: chunks('x'.repeat(20)),
+          }),
+        );
+        assert.ok(response.status < 500, `${method} ${host}${path.join('')}: ${response.status}`);
+        assert.match(String(response.headers['x-request-id']), /^[\w.:-]{1,64}$/);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });
 
 test('a server of another kind gets its requests as they are', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import test from 'node:test';
+import { array, asyncProperty, assert as check, constantFrom, json, oneof, string, tuple } from 'fast-check';
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import type { HttpResponse } from '../../core/http.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -468,6 +469,54 @@ test('the end point for programs takes what it knows and no page_fail', async ()
   assert.equal((await at.mint({ subject: 'x' }, { 'content-type': 'text/plain' })).status, 415);
   const broken = await at.send('POST', '/oauth2/mint', { 'content-type': 'application/json' }, '{');
   assert.equal(broken.json()['error'], 'invalid_request');
+});
+
+test('nothing that is sent makes it fail', async () => {
+  const at = world();
+  const names = [
+    'grant_type',
+    'client_id',
+    'code',
+    'redirect_uri',
+    'device_code',
+    'user_code',
+    'email',
+    'state',
+  ];
+  const known = [
+    'authorization_code',
+    'client_credentials',
+    'sigstore',
+    callback,
+    challenge,
+    'S256',
+    'openid',
+    'code',
+  ];
+  const values = oneof(constantFrom(...known), string({ unit: 'binary', maxLength: 30 }));
+  const form = array(tuple(oneof(constantFrom(...names), string({ maxLength: 8 })), values), {
+    maxLength: 8,
+  }).map((pairs) => new URLSearchParams(pairs).toString());
+  const body = oneof(form, string({ unit: 'binary', maxLength: 60 }), json());
+  const paths = at.oidc.routes.map(({ method, path }) => [method, path] as const);
+  const type = constantFrom('application/x-www-form-urlencoded', 'application/json', 'text/plain', '');
+  await check(
+    asyncProperty(
+      constantFrom(...paths),
+      body,
+      type,
+      oneof(constantFrom('Basic OjpA', 'Basic JTAw'), string({ maxLength: 20 })),
+      async ([method, path], text, contentType, authorization) => {
+        const headers = { 'content-type': contentType, authorization };
+        const answer =
+          method === 'GET'
+            ? await at.send('GET', `${path}?${text}`, headers)
+            : await at.send('POST', path, headers, text);
+        assert.ok(answer.status < 500, `${method} ${path} ${text}: ${answer.status} ${answer.text}`);
+      },
+    ),
+    { numRuns: 1_500 },
+  );
 });
 
 test('no page of another origin may read', async () => {
