@@ -417,7 +417,7 @@ test('nothing that is asked makes it fail', async () => {
         assert.match(String(response.headers['x-request-id']), /^[\w.:-]{1,64}$/);
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: 800 },
   );
 });
 
