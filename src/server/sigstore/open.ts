@@ -15,7 +15,6 @@ import { createMetrics } from '../app/metrics.ts';
 import type { Mount } from '../app/router.ts';
 import type { IssuerConfig } from '../ca/issuers.ts';
 import { configError, mountPoints, type ServiceName, type SigstoreConfig } from '../config/config.ts';
-import { readSecret } from '../config/secret.ts';
 import type { LogStorage } from '../log/storage.ts';
 import { createOidc } from '../oidc/oidc.ts';
 import { folderStorage } from '../registry/folder-storage.ts';
@@ -29,6 +28,7 @@ import { type KeyRing, openKey } from './keys.ts';
 import { type LogKind, type LogRoom, type OpenedLog, openLogOf } from './logs.ts';
 import { chainOf, type OpenedLogs, sigstoreMounts } from './services.ts';
 import { activeOf, type SigstoreState } from './state.ts';
+import { openStorage } from './storage.ts';
 import { openTrust } from './trust.ts';
 
 /** What a private Sigstore is opened with. */
@@ -90,7 +90,7 @@ async function open(
   const { state, isNew } = await loadState(runtime, options);
   checkOrigins(state, urls);
   await openKeys(state, options);
-  const logs = await openLogs(runtime, options, state, storage, onClose);
+  const logs = await openLogs(runtime, options, state, storage.logs, onClose);
   const key = (id: string, record: SigstoreState['root']['key']): Promise<Signer> =>
     openKey(id, record, folder, ring);
   const ca = activeOf(state.ca);
@@ -201,25 +201,6 @@ function assemble(runtime: Runtime, { config }: OpenSigstoreOptions, parts: Part
       for (const close of [...parts.closers].reverse()) await close();
     },
   };
-}
-
-/** The store of the logs. A folder is locked until it is closed. Throws `ERR_SERVER_DATA` and `ERR_SERVER_CONFIG`. */
-export async function openStorage(
-  runtime: Runtime,
-  config: SigstoreConfig,
-  folder: DataFolder,
-): Promise<LogStorage> {
-  if (config.storage.type === 'sqlite') {
-    const { sqliteStorage } = await import('../log/storage/sqlite.ts');
-    return sqliteStorage({ folder: folder.logs });
-  }
-  const { url, connections } = config.storage;
-  const { postgresStorage } = await import('../log/storage/postgres.ts');
-  const isSecret = !/^postgres(?:ql)?:\/\//.test(url);
-  return postgresStorage({
-    url: isSecret ? await readSecret(url, runtime.env, 'the URL of the database') : url,
-    connections,
-  });
 }
 
 async function loadState(

@@ -8,10 +8,10 @@ import type { Signer } from '../../keys/signer.ts';
 import type { TufRole } from '../tuf/metadata.ts';
 import { roleOf } from '../tuf/repository.ts';
 import type { TufSigners } from '../tuf/signing.ts';
+import type { TufStorage } from '../tuf/storage.ts';
 import { type Made, newAuthority, newKey, newLog, type Workshop } from './create.ts';
 import { type DataFolder, readState, replaceState } from './folder.ts';
 import { openKey } from './keys.ts';
-import { openStorage } from './open.ts';
 import {
   type AuthorityRecord,
   activeOf,
@@ -21,6 +21,7 @@ import {
   type SigstoreState,
   type TufKeyRole,
 } from './state.ts';
+import { openStorage } from './storage.ts';
 import { openTrust } from './trust.ts';
 
 /** What can be replaced. */
@@ -57,8 +58,8 @@ export async function rotateSigstore(kind: Rotatable, options: RotationOptions):
       });
     }
     return kind.startsWith('tuf-')
-      ? await rotateTufKey(kind.slice('tuf-'.length) as TufKeyRole, state, options)
-      : await rotateInstance(kind as InstanceKind, state, options);
+      ? await rotateTufKey(kind.slice('tuf-'.length) as TufKeyRole, state, options, storage.tuf)
+      : await rotateInstance(kind as InstanceKind, state, options, storage.tuf);
   } finally {
     await storage.close();
   }
@@ -68,6 +69,7 @@ async function rotateInstance(
   kind: InstanceKind,
   state: SigstoreState,
   options: RotationOptions,
+  storage: TufStorage,
 ): Promise<Rotation> {
   const number = state[kind].length + 1;
   const { made, files } = await newInstance(kind, number, state, options);
@@ -75,7 +77,7 @@ async function rotateInstance(
   const records = state[kind].map((record) => (record.end === undefined ? { ...record, end } : record));
   const next: SigstoreState = { ...state, [kind]: [...records, made] };
   await replaceState(options.folder, next, files, suffix(options));
-  const { isCurrent } = await openTrust(options.runtime, trustParts(next, options));
+  const { isCurrent } = await openTrust(options.runtime, trustParts(next, options, storage));
   return {
     id: made.id,
     retired: activeOf<LogRecord | AuthorityRecord>(state[kind]).id,
@@ -110,6 +112,7 @@ async function rotateTufKey(
   role: TufKeyRole,
   state: SigstoreState,
   options: RotationOptions,
+  storage: TufStorage,
 ): Promise<Rotation> {
   const { runtime, folder } = options;
   const id = `tuf-${role}-${nextNumber(state.tuf[role])}`;
@@ -120,7 +123,7 @@ async function rotateTufKey(
   });
   const both = withKeys([...state.tuf[role], key.record]);
   await replaceState(folder, both, key.files, suffix(options));
-  const { repository } = await openTrust(runtime, trustParts(both, options));
+  const { repository } = await openTrust(runtime, trustParts(both, options, storage));
   const roles = Object.fromEntries(tufRoles[role].map((name) => [name, roleOf([key.signer])]));
   const signers: TufSigners = Object.fromEntries(tufRoles[role].map((name) => [name, [key.signer]]));
   const result = await repository.rotate({ roles, signers });
@@ -143,10 +146,14 @@ function nextNumber(records: readonly KeyRecord[]): number {
   return Math.max(records.length, ...numbers) + 1;
 }
 
-function trustParts(state: SigstoreState, options: RotationOptions): Parameters<typeof openTrust>[1] {
+function trustParts(
+  state: SigstoreState,
+  options: RotationOptions,
+  storage: TufStorage,
+): Parameters<typeof openTrust>[1] {
   const { config, folder, urls, ring } = options;
   const key = (id: string, record: KeyRecord): Promise<Signer> => openKey(id, record, folder, ring);
-  return { config, folder, state, urls, openKey: key, isDevelopment: false };
+  return { config, storage, state, urls, openKey: key, isDevelopment: false };
 }
 
 function suffix({ runtime }: RotationOptions): string {

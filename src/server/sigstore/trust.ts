@@ -5,7 +5,7 @@ import type { Signer } from '../../keys/signer.ts';
 import type { ServiceName, SigstoreConfig } from '../config/config.ts';
 import { openTufRepository } from '../tuf/repository.ts';
 import type { TufSigners } from '../tuf/signing.ts';
-import { folderTufStorage } from '../tuf/storage.ts';
+import type { TufStorage } from '../tuf/storage.ts';
 import {
   type AuthorityInstance,
   buildTargets,
@@ -14,7 +14,6 @@ import {
   type SigstoreInstances,
 } from '../tuf/targets.ts';
 import type { TufRepository } from '../tuf/tuf-repository.ts';
-import type { DataFolder } from './folder.ts';
 import { logKey } from './logs.ts';
 import { chainOf } from './services.ts';
 import type { AuthorityRecord, KeyRecord, LogRecord, SigstoreState } from './state.ts';
@@ -22,7 +21,7 @@ import type { AuthorityRecord, KeyRecord, LogRecord, SigstoreState } from './sta
 /** What {@link openTrust} needs. */
 export interface TrustParts {
   readonly config: SigstoreConfig;
-  readonly folder: DataFolder;
+  readonly storage: TufStorage;
   readonly state: SigstoreState;
   /** Public base URLs, which services in use are published under. */
   readonly urls: Readonly<Record<ServiceName, string>>;
@@ -42,7 +41,7 @@ export interface Trust {
  * change waits, and the log says so (`tuf.unsigned`). Throws what the repository and key providers throw.
  */
 export async function openTrust(runtime: Runtime, parts: TrustParts): Promise<Trust> {
-  const { config, folder, state } = parts;
+  const { config, storage, state } = parts;
   const { root, targets, online } = state.tuf;
   const onlineSigners = await Promise.all(online.map((record) => parts.openKey('tuf-online', record)));
   const signers: TufSigners = {
@@ -53,7 +52,7 @@ export async function openTrust(runtime: Runtime, parts: TrustParts): Promise<Tr
   };
   const { rootExpires, targetsExpires, snapshotExpires, timestampExpires, resignEvery } = config.tuf;
   const repository = await openTufRepository(runtime, {
-    storage: folderTufStorage(folder.tuf),
+    storage,
     signers,
     expires: {
       root: rootExpires,
@@ -101,7 +100,7 @@ export function instancesOf({
   urls,
   config,
   isDevelopment,
-}: Omit<TrustParts, 'openKey' | 'folder'>): SigstoreInstances {
+}: Omit<TrustParts, 'openKey' | 'storage'>): SigstoreInstances {
   const authority =
     (kind: 'ca' | 'tsa') =>
     (record: AuthorityRecord): AuthorityInstance => ({
