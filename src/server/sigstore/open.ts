@@ -100,7 +100,7 @@ async function open(
   checkChain(tsa.id, chainOf(tsa), signers.tsa);
   const { repository: tuf } = await openTrust(runtime, {
     config,
-    folder,
+    storage: storage.tuf,
     state,
     urls,
     openKey: key,
