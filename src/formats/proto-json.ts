@@ -84,7 +84,8 @@ function readMessage<Name extends string>(
   if (!isJsonObject(value)) throw invalid(`${where} is not an object`);
   const fields: { [name in Name]?: Json } = {};
   for (const [key, content] of Object.entries(value)) {
-    const name = names.find((candidate) => candidate === key || snakeCase(candidate) === key);
+    const name =
+      names.find((candidate) => candidate === key) ?? names.find((candidate) => snakeCase(candidate) === key);
     if (name === undefined) {
       throw invalid(`${where} has the unknown field ${JSON.stringify(key.slice(0, 80))}`);
     }
