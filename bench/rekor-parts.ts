@@ -4,8 +4,8 @@
  *
  *   node bench/rekor-parts.ts
  *
- * `main` is the processor time of the main thread, `cpu` that of all threads, microseconds for one entry: of several runs the
- * least, because others use the machine too.
+ * `main` is the processor time of the main thread, `cpu` that of all threads, microseconds for one entry, on average over
+ * some rounds; the first warms up.
  */
 import { parseJson } from '../src/core/json.ts';
 import { parseEnvelope, preAuthEncoding } from '../src/formats/dsse.ts';
@@ -36,24 +36,25 @@ import {
   type Proposal,
 } from '../test/support/rekor.ts';
 
-const count = 100;
-const rounds = 20;
+const count = 200;
+const rounds = 15;
 const releases = { after: () => undefined };
 
-/** Times `work` on `count` items at once; prints the least of some rounds. */
+/** Times `work` on `count` items at once, round after round. */
 async function time(name: string, work: (round: number) => readonly (() => unknown)[]): Promise<void> {
-  let [main, cpu] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let [main, cpu, items] = [0, 0, 0];
   for (let round = 0; round < rounds; round++) {
-    const items = work(round);
+    const list = work(round);
     const all = process.cpuUsage();
     const own = process.threadCpuUsage();
-    await Promise.all(items.map((item) => item()));
-    main = Math.min(main, total(process.threadCpuUsage(own)) / items.length);
-    cpu = Math.min(cpu, total(process.cpuUsage(all)) / items.length);
+    await Promise.all(list.map((item) => item()));
+    if (round === 0) continue;
+    main += total(process.threadCpuUsage(own));
+    cpu += total(process.cpuUsage(all));
+    items += list.length;
   }
-  process.stdout.write(
-    `${name.padEnd(44)} main ${main.toFixed(1).padStart(7)}   cpu ${cpu.toFixed(1).padStart(7)}\n`,
-  );
+  const shown = [main, cpu].map((micros) => (micros / items).toFixed(1).padStart(7));
+  process.stdout.write(`${name.padEnd(44)} main ${shown[0]}   cpu ${shown[1]}\n`);
 }
 
 const total = ({ user, system }: { user: number; system: number }): number => user + system;
