@@ -171,6 +171,17 @@ for (const [name, intercept] of Object.entries(broken)) {
   });
 }
 
+test('an issuer that answers without end is cut off', async (t) => {
+  const world = await createCaWorld(t);
+  let count = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (; count < 1_000; count++) yield new Uint8Array(65_536).fill(32);
+  }
+  world.issuer.intercept = async () => ({ status: 200, headers: { get: () => null }, body: endless() });
+  assert.equal((await present(world)).status, 503);
+  assert.ok(count <= limits.issuerAnswerBytes / 65_536);
+});
+
 test('a redirect on the same host is followed, and keys may be on another', async (t) => {
   const world = await createCaWorld(t);
   const own = world.issuer.fetch;
