@@ -305,7 +305,9 @@ export function derGeneralizedTime(time: Date): Uint8Array {
 }
 
 function timeText(time: Date): string {
-  return `${time.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;
+  const iso = time.toISOString();
+  const date = iso.slice(0, 4) + iso.slice(5, 7) + iso.slice(8, 10);
+  return `${date}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;
 }
 
 /** Elements joined, without anything around them. */

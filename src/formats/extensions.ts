@@ -77,10 +77,15 @@ export type GeneralName =
   /** Any other kind, whole. */
   | { readonly type: 'unread'; readonly tag: number; readonly bytes: Uint8Array };
 
+const encodedOids: ReadonlyMap<string, Uint8Array> = new Map(
+  Object.values(extensionOids).map((oid) => [oid, derOid(oid)]),
+);
+
 /** DER of an extension around DER of its value. */
 export function encodeExtension(oid: string, value: Uint8Array, critical = false): Uint8Array {
+  const type = encodedOids.get(oid) ?? derOid(oid);
   const wrapped = derOctetString(value);
-  return critical ? derSequence(derOid(oid), derBoolean(true), wrapped) : derSequence(derOid(oid), wrapped);
+  return critical ? derSequence(type, derBoolean(true), wrapped) : derSequence(type, wrapped);
 }
 
 /** The basic constraints extension, critical. */
