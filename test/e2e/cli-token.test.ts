@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
-import { localSigner } from '../../src/keys/local-signer.ts';
 import { createRuntime, listen } from '../../src/node/index.ts';
 import { createApp } from '../../src/server/app/app.ts';
 import { createOidc } from '../../src/server/oidc/oidc.ts';
@@ -18,7 +17,7 @@ async function startIssuer(t: TestContext): Promise<string> {
   const runtime = createRuntime();
   const listener = await listen({ answer: (request) => app.answer(request) });
   t.after(() => listener.close());
-  const oidc = createOidc(runtime, { issuer: listener.url, signer: localSigner(privateKey, 'the test key') });
+  const oidc = await createOidc(runtime, { issuer: listener.url, key: privateKey });
   const app = createApp(runtime, { mounts: [{ service: oidc, prefix: '', cors: false }] });
   return listener.url;
 }

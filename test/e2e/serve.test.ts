@@ -58,6 +58,8 @@ interface LogInfo {
   readonly inactiveShards: readonly { readonly treeID: string; readonly treeSize: number }[] | null;
 }
 
+type LogEntries = Readonly<Record<string, { readonly logIndex: number }>>;
+
 async function logInfo(url: string): Promise<LogInfo> {
   return (await (await fetch(`${url}/rekor/api/v1/log`)).json()) as LogInfo;
 }
@@ -147,6 +149,20 @@ describe('what it refuses_fail', () => {
     await assertRefuses(await serve(t, words), 'ERR_LOG_ROLLBACK', 1);
     await rm(join(data, 'logs'), { recursive: true });
     await assertRefuses(await serve(t, words), 'ERR_LOG_ROLLBACK', 1);
+    // A new log goes on, and no index is given twice.
+    const rotated = await runInProcess(['serve', 'rotate', 'rekor', '--data', data], {
+      env: { BOLTSEAL_PASSWORD: '' },
+    });
+    assert.equal(rotated.code, 0, rotated.stderr);
+    const third = await serve(t, words);
+    const url = started(third);
+    assert.match(third.printed().stderr, /log\.lost/);
+    const id = await addEntry(url);
+    const entry = (await (await fetch(`${url}/rekor/api/v1/log/entries/${id}`)).json()) as LogEntries;
+    assert.equal(entry[id]?.logIndex, 2);
+    const byIndex = await fetch(`${url}/rekor/api/v1/log/entries?logIndex=2`);
+    assert.deepEqual(Object.keys((await byIndex.json()) as object), [id]);
+    assert.equal((await fetch(`${url}/rekor/api/v1/log/entries?logIndex=1`)).status, 404);
   });
 
   it('another host name, a state and a configuration that make no sense', async (t) => {

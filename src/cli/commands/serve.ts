@@ -38,7 +38,7 @@ export async function run(context: CommandContext): Promise<undefined> {
     if (admin !== undefined) listeners.push(admin);
     service.use(sigstore.service);
     announce(context, sigstore, config, { folder, urls, admin: admin?.url });
-    const stopWatching = watchTls(config, listener, runtime);
+    const stopWatching = watchReload(config, listener, runtime);
     await tendUntil(context.signal, sigstore, runtime);
     stopWatching();
     context.output.say('Ending: requests under way are answered.');
@@ -103,10 +103,10 @@ async function readTls(
   return { cert: await file(files.cert), key: await file(files.key) };
 }
 
-/** SIGHUP reads certificate and key again, as when they were renewed. */
-function watchTls({ tls }: SigstoreConfig, listener: Listener, runtime: Runtime): () => void {
-  if (tls === undefined) return () => undefined;
+/** SIGHUP reads the TLS certificate again, as when it was renewed; without one it does nothing. */
+function watchReload({ tls }: SigstoreConfig, listener: Listener, runtime: Runtime): () => void {
   const reload = async (): Promise<void> => {
+    if (tls === undefined) return;
     try {
       listener.replaceTls(await readTls(tls));
       runtime.log({ level: 'info', event: 'tls.replaced', message: 'the TLS certificate was read again' });

@@ -5,13 +5,11 @@ import { array, asyncProperty, assert as check, constantFrom, json, oneof, strin
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import type { HttpResponse } from '../../core/http.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { localSigner } from '../../keys/local-signer.ts';
 import { createApp } from '../app/app.ts';
 import { createOidc, type OidcService } from './oidc.ts';
 
 const issuer = 'http://127.0.0.1:5200';
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const signer = localSigner(privateKey, 'the test key');
 const verifier = 'THwfMhYebfqKLdIPrhpq_x6yqjzGxwCc57Eu6j0OVNuDTG-nUMojC4aUxpagNO_P';
 const challenge = createHash('sha256').update(verifier).digest('base64url');
 const callback = 'http://localhost:43123/auth/callback';
@@ -24,7 +22,7 @@ interface Answer {
 }
 
 /** An issuer behind an app, its clock the test's. */
-function world() {
+async function world() {
   let time = 0;
   let chance = 0;
   const runtime = {
@@ -36,7 +34,7 @@ function world() {
     },
     log: () => undefined,
   };
-  const oidc = createOidc(runtime, { issuer, signer });
+  const oidc = await createOidc(runtime, { issuer, key: privateKey });
   const app = createApp(runtime, { mounts: [{ service: oidc, prefix: '', cors: false }] });
   const send = async (
     method: string,
@@ -83,7 +81,7 @@ async function* once(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
 }
 
-type World = ReturnType<typeof world>;
+type World = Awaited<ReturnType<typeof world>>;
 
 /** The claims of a token that verifies with the published keys. */
 async function claimsOf(token: unknown, from: World, audience = 'sigstore'): Promise<JWTPayload> {
@@ -134,7 +132,7 @@ const exchange = (code: string, changes = {}): Record<string, string> => ({
 });
 
 test('discovery names the issuer exactly, and end points below it', async () => {
-  const metadata = (await world().get('/.well-known/openid-configuration')).json();
+  const metadata = (await (await world()).get('/.well-known/openid-configuration')).json();
   assert.equal(metadata['issuer'], issuer);
   assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
   assert.deepEqual(metadata['id_token_signing_alg_values_supported'], ['RS256']);
@@ -149,7 +147,7 @@ test('discovery names the issuer exactly, and end points below it', async () => 
 });
 
 test('a token verifies with the published key, and says what it was asked to say', async () => {
-  const at = world();
+  const at = await world();
   const token = await at.oidc.mintToken({
     email: 'a@example.com',
     claims: { groups: ['x'], email_verified: false },
@@ -178,16 +176,16 @@ test('a token verifies with the published key, and says what it was asked to say
   }
 });
 
-test('only an RSA key can sign', () => {
+test('only an RSA key can sign', async () => {
   const { privateKey: wrong } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const runtime = { now: () => new Date(0), monotonic: () => 0, random: (n: number) => new Uint8Array(n) };
-  assert.throws(() => createOidc(runtime, { issuer, signer: localSigner(wrong, 'x') }), {
+  await assert.rejects(createOidc(runtime, { issuer, key: wrong }), {
     code: 'ERR_KEY_UNSUPPORTED',
   });
 });
 
 test('authorization code: page, form, redirect, token', async () => {
-  const at = world();
+  const at = await world();
   const page = await at.get(authorizePath({ state: '"><script>alert(1)</script>' }));
   assert.equal(page.status, 200);
   assert.match(String(page.headers['content-type']), /^text\/html/);
@@ -221,7 +219,7 @@ test('authorization code: page, form, redirect, token', async () => {
 });
 
 test('the client may be named by basic authentication, as Go does first', async () => {
-  const at = world();
+  const at = await world();
   const { client_id: _, ...fields } = exchange(await newCode(at));
   const authorization = `Basic ${Buffer.from('sigstore:').toString('base64')}`;
   const token = await at.form('/oauth2/token', fields, { authorization });
@@ -234,7 +232,7 @@ test('the client may be named by basic authentication, as Go does first', async 
 });
 
 test('without a browser the code is shown', async () => {
-  const at = world();
+  const at = await world();
   const redirect_uri = 'urn:ietf:wg:oauth:2.0:oob';
   const page = await at.get(authorizePath({ redirect_uri, login_hint: 'dev@example.com' }));
   const code = /<code>([^<]+)</.exec(page.text)?.[1] ?? '';
@@ -243,7 +241,7 @@ test('without a browser the code is shown', async () => {
 });
 
 test('an authorization request that is wrong is told to the program, or shown when there is none to trust_fail', async () => {
-  const at = world();
+  const at = await world();
   for (const [changes, error] of [
     [{ code_challenge: undefined }, 'invalid_request'],
     [{ code_challenge_method: 'plain' }, 'invalid_request'],
@@ -292,7 +290,7 @@ test('an authorization request that is wrong is told to the program, or shown wh
 });
 
 test('a code is for one client, one address, one verifier, once and for a minute_fail', async () => {
-  const at = world();
+  const at = await world();
   for (const changes of [
     { code_verifier: `${verifier}x` },
     { code_verifier: '' },
@@ -314,7 +312,7 @@ test('a code is for one client, one address, one verifier, once and for a minute
 });
 
 test('token requests that are none_fail', async () => {
-  const at = world();
+  const at = await world();
   const error = async (fields: Readonly<Record<string, string>>): Promise<unknown> =>
     (await at.form('/oauth2/token', fields)).json()['error'];
   assert.equal(await error({ client_id: 'sigstore' }), 'invalid_request');
@@ -334,7 +332,7 @@ test('token requests that are none_fail', async () => {
 });
 
 test('client credentials: a client is who it says', async () => {
-  const at = world();
+  const at = await world();
   const token = async (client_id: string): Promise<JWTPayload> => {
     const answer = await at.form('/oauth2/token', {
       grant_type: 'client_credentials',
@@ -366,7 +364,7 @@ const poll = (device_code: unknown, changes = {}): Record<string, string> => ({
 });
 
 test('device flow, as cosign 3 goes through it', async () => {
-  const at = world();
+  const at = await world();
   const begun = (await at.form('/oauth2/device/code', deviceRequest)).json();
   const { device_code, user_code, interval, expires_in } = begun;
   assert.match(String(user_code), /^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/);
@@ -397,7 +395,7 @@ test('device flow, as cosign 3 goes through it', async () => {
 });
 
 test('device flow: denied, too eager, too late, of somebody else_fail', async () => {
-  const at = world();
+  const at = await world();
   const begin = async (): Promise<JsonObject> => (await at.form('/oauth2/device/code', deviceRequest)).json();
   const ask = async (code: unknown, changes = {}): Promise<unknown> =>
     (await at.form('/oauth2/token', poll(code, changes))).json()['error'];
@@ -435,14 +433,14 @@ test('device flow: denied, too eager, too late, of somebody else_fail', async ()
 });
 
 test('grants are bounded in number', async () => {
-  const at = world();
+  const at = await world();
   const first = (await at.form('/oauth2/device/code', deviceRequest)).json()['device_code'];
   for (let n = 0; n < 1_000; n++) await at.form('/oauth2/device/code', deviceRequest);
   assert.equal((await at.form('/oauth2/token', poll(first))).json()['error'], 'invalid_grant');
 });
 
 test('the end point for programs takes what it knows and no page_fail', async () => {
-  const at = world();
+  const at = await world();
   const good = await at.mint({ email: 'a@example.com', claims: { groups: [1] }, expiresIn: 60_000 });
   assert.equal(good.status, 200);
   const claims = await claimsOf(good.json()['token'], at);
@@ -472,7 +470,7 @@ test('the end point for programs takes what it knows and no page_fail', async ()
 });
 
 test('nothing that is sent makes it fail', async () => {
-  const at = world();
+  const at = await world();
   const names = [
     'grant_type',
     'client_id',
@@ -520,15 +518,15 @@ test('nothing that is sent makes it fail', async () => {
 });
 
 test('no page of another origin may read', async () => {
-  const at = world();
+  const at = await world();
   const preflight = await at.send('OPTIONS', '/oauth2/mint', { 'access-control-request-method': 'POST' });
   assert.equal(preflight.status, 405);
   const answer = await at.mint({ subject: 'x' });
   assert.equal(answer.headers['access-control-allow-origin'], undefined);
 });
 
-test('every route has a name of its own and none collides with Fulcio or the timestamp authority', () => {
-  const { oidc }: { oidc: OidcService } = world();
+test('every route has a name of its own and none collides with Fulcio or the timestamp authority', async () => {
+  const { oidc }: { oidc: OidcService } = await world();
   const paths = oidc.routes.map(({ method, path }) => `${method} ${path}`);
   assert.equal(new Set(paths).size, paths.length);
   assert.ok(oidc.routes.every(({ path }) => path.startsWith('/oauth2/') || path.startsWith('/.well-known/')));

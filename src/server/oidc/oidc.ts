@@ -2,9 +2,9 @@
  * An issuer of identity tokens for development: it believes whoever asks. It exists only in a Sigstore that was started
  * for development; nothing in a configuration file makes one.
  */
+import type { KeyObject } from 'node:crypto';
 import { limits } from '../../core/limits.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import type { Signer } from '../../keys/signer.ts';
 import { jsonAnswer, type Service } from '../http/service.ts';
 import { authorizeRoutes, type CodeGrant } from './authorize.ts';
 import { type DeviceGrant, deviceRoutes, deviceTime } from './device.ts';
@@ -12,14 +12,14 @@ import { createGrants } from './grants.ts';
 import { mintPath, mintRoute } from './mint.ts';
 import { refuseOauth } from './oauth-error.ts';
 import { grantTypesSupported, tokenRoute } from './token-endpoint.ts';
-import { type MintToken, publicJwk, tokenMint } from './tokens.ts';
+import { type MintToken, tokenKey, tokenMint } from './tokens.ts';
 
 /** What a development issuer is made of. */
 export interface OidcOptions {
   /** What `iss` of its tokens is, and what its paths are below: without a slash at its end. */
   readonly issuer: string;
-  /** An RSA key. Tokens are RS256, the only algorithm that cosign takes on its command line. */
-  readonly signer: Signer;
+  /** A private RSA key. Tokens are RS256, the only algorithm that cosign takes on its command line. */
+  readonly key: KeyObject;
 }
 
 /** A development issuer. */
@@ -37,12 +37,12 @@ const codeTime = 60_000;
  * answers `{"token"}`. No page of another origin can use it, and cross-origin reads must not be allowed where it is
  * mounted. {@link https://openid.net/specs/openid-connect-core-1_0.html}
  */
-export function createOidc(
+export async function createOidc(
   runtime: Pick<Runtime, 'now' | 'monotonic' | 'random'>,
-  { issuer, signer }: OidcOptions,
-): OidcService {
-  const jwk = publicJwk(signer);
-  const mint = tokenMint(runtime, issuer, signer);
+  { issuer, key }: OidcOptions,
+): Promise<OidcService> {
+  const signing = await tokenKey(key);
+  const mint = tokenMint(runtime, issuer, signing);
   const codes = createGrants<CodeGrant>(runtime, codeTime, limits.oidcGrants);
   const devices = {
     byDevice: createGrants<DeviceGrant>(runtime, deviceTime, limits.oidcGrants),
@@ -64,7 +64,7 @@ export function createOidc(
         method: 'GET',
         path: '/oauth2/keys',
         name: 'keys',
-        answer: () => jsonAnswer(200, { keys: [jwk] }, cached),
+        answer: () => jsonAnswer(200, { keys: [signing.jwk] }, cached),
       },
       ...authorizeRoutes(runtime, codes),
       ...deviceRoutes(runtime, issuer, devices),

@@ -1,10 +1,9 @@
 /** Identity tokens of the development issuer. */
-import { createHash } from 'node:crypto';
-import { utf8 } from '../../core/encoding.ts';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK, type JWK, SignJWT } from 'jose';
 import { BoltsealError } from '../../core/errors.ts';
-import type { Json, JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import type { Signer } from '../../keys/signer.ts';
 
 /** What a token says. One of `email` and `subject` is needed. */
 export interface TokenRequest {
@@ -31,19 +30,33 @@ const backdate = 5;
 /** The lifetime of a token that does not say how long, in milliseconds. */
 export const defaultLifetime: number = lifetime;
 
-/**
- * Tokens of `issuer` signed by `signer`, which must be RSA: RS256 is the only algorithm that cosign takes on its command
- * line (RFC 7519, RFC 7515 section 3.1). Throws `ERR_USAGE` for a request that makes no sense.
- */
-export function tokenMint(runtime: Pick<Runtime, 'now'>, issuer: string, signer: Signer): MintToken {
-  const header = encode({ alg: 'RS256', kid: keyId(signer), typ: 'JWT' });
+/** The one algorithm that cosign takes on its command line. */
+const algorithm = 'RS256';
+
+/** A key that signs tokens, and its public half as {@link https://www.rfc-editor.org/rfc/rfc7517#section-5 a JWK}. */
+export interface TokenKey {
+  readonly key: KeyObject;
+  readonly jwk: JWK & { readonly kid: string };
+}
+
+/** Prepares a private RSA key. Throws `ERR_KEY_UNSUPPORTED` for another one. */
+export async function tokenKey(key: KeyObject): Promise<TokenKey> {
+  if (key.asymmetricKeyType !== 'rsa') {
+    throw new BoltsealError('ERR_KEY_UNSUPPORTED', 'identity tokens must be signed with an RSA key');
+  }
+  const jwk = await exportJWK(createPublicKey(key));
+  return { key, jwk: { ...jwk, use: 'sig', alg: algorithm, kid: await calculateJwkThumbprint(jwk) } };
+}
+
+/** Tokens of `issuer` (RFC 7519). Throws `ERR_USAGE` for a request that makes no sense. */
+export function tokenMint(runtime: Pick<Runtime, 'now'>, issuer: string, { key, jwk }: TokenKey): MintToken {
   return async (request) => {
     const { email, subject = email, audience = 'sigstore', claims = {}, expiresIn = lifetime } = request;
     const misplaced = reserved.find((name) => Object.hasOwn(claims, name));
     if (misplaced !== undefined) throw usage(`the claim ${misplaced} is set by the issuer`);
     if (subject === undefined) throw usage('a token needs an email or a subject');
     const now = Math.floor(runtime.now().getTime() / 1_000);
-    const payload = encode({
+    return new SignJWT({
       sub: subject,
       ...(email === undefined ? {} : { email, email_verified: true }),
       ...claims,
@@ -52,33 +65,14 @@ export function tokenMint(runtime: Pick<Runtime, 'now'>, issuer: string, signer:
       iat: now,
       nbf: now - backdate,
       exp: now + Math.floor(expiresIn / 1_000),
-    });
-    const signature = await signer.sign(utf8(`${header}.${payload}`));
-    return `${header}.${payload}.${Buffer.from(signature).toString('base64url')}`;
+    })
+      .setProtectedHeader({ alg: algorithm, kid: jwk.kid, typ: 'JWT' })
+      .sign(key);
   };
 }
 
 function usage(message: string): BoltsealError {
   return new BoltsealError('ERR_USAGE', message);
-}
-
-function encode(value: Json): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-/** The public key for {@link https://www.rfc-editor.org/rfc/rfc7517#section-5 a JWK set}. Throws `ERR_KEY_UNSUPPORTED`. */
-export function publicJwk(signer: Signer): Readonly<Record<string, string>> {
-  const { kty, n, e } = signer.publicKey.key.export({ format: 'jwk' });
-  if (kty === 'RSA' && n !== undefined && e !== undefined) {
-    return { kty, use: 'sig', alg: 'RS256', kid: keyId(signer), n, e };
-  }
-  throw new BoltsealError('ERR_KEY_UNSUPPORTED', 'identity tokens must be signed with an RSA key');
-}
-
-/** The thumbprint of the key (RFC 7638). */
-function keyId(signer: Signer): string {
-  const { kty, n, e } = signer.publicKey.key.export({ format: 'jwk' });
-  return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
 }
 
 /** Whether `text` is an address as people have them; quoted and bracketed forms are not. */

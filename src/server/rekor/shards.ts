@@ -15,6 +15,8 @@ export interface RekorShard {
   readonly log: TransparencyLog;
   /** Signs entry timestamps: an ECDSA key, the one whose checkpoints the log has. */
   readonly signer: Signer;
+  /** Indexes between the tree before this one and this one: of trees that were lost. 0 unless told. */
+  readonly skipped?: number | undefined;
 }
 
 /** A tree with its names worked out. */
@@ -76,7 +78,7 @@ export function createShards(given: readonly RekorShard[]): Shards {
     active,
     byTreeId: (text) => all.find(({ treeId }) => String(treeId) === text),
     async globalIndex({ shard, stored }) {
-      if (all.length === 1) return stored.index;
+      if (all.length === 1 && !active.skipped) return stored.index;
       return ((await starts())[all.indexOf(shard)] ?? 0) + stored.index;
     },
     async byGlobalIndex(index) {
@@ -103,8 +105,12 @@ export function createShards(given: readonly RekorShard[]): Shards {
 
 async function readStarts(all: readonly Shard[]): Promise<readonly number[]> {
   const heads = await Promise.all(all.slice(0, -1).map(({ log }) => log.head()));
-  const starts = [0];
-  for (const { size } of heads) starts.push((starts.at(-1) ?? 0) + size);
+  const starts: number[] = [];
+  let next = 0;
+  for (const [index, { skipped = 0 }] of all.entries()) {
+    starts.push(next + skipped);
+    next += skipped + (heads[index]?.size ?? 0);
+  }
   return starts;
 }
 

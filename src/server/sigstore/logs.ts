@@ -1,7 +1,7 @@
 /** The logs of a private Sigstore: those in use, and the retired ones, which can still be read. */
 
 import { utf8 } from '../../core/encoding.ts';
-import { BoltsealError } from '../../core/errors.ts';
+import { isBoltsealError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { noteSigner, noteVerifier, treeHeadSigner, treeHeadVerifier } from '../../formats/note-keys.ts';
 import { type PublicKey, parsePublicKey } from '../../formats/public-key.ts';
@@ -21,8 +21,9 @@ export interface OpenedLog {
   readonly record: LogRecord;
   readonly log: TransparencyLog;
   readonly publicKey: PublicKey;
-  /** Absent when it is retired, and its key is not needed to read it. */
-  readonly signer: Signer | undefined;
+  readonly signer: Signer;
+  /** Entries of retired logs just before this one that are lost: their indexes are not used again. */
+  readonly skipped: number;
   /** What metrics and readiness see of it. */
   readonly source: LogSource;
 }
@@ -47,16 +48,53 @@ export function checkpointOrigin(record: LogRecord): string {
   return record.treeId === undefined ? record.origin : `${record.origin} - ${record.treeId}`;
 }
 
-/** Opens a log; without a signer it can only be read. Throws what `openLog` throws. */
-export async function openLogOf(
+/** A log of the state and its signer. */
+export interface LogToOpen {
+  readonly record: LogRecord;
+  readonly signer: Signer;
+}
+
+/**
+ * Opens the logs of a kind, oldest first. A retired one that is behind what was public, or gone, is left out with a
+ * warning (`log.lost`): it must not be shown as if it had gone back, and nothing is added to it any more. Throws what
+ * `openLog` throws for the one in use.
+ */
+export async function openLogsOf(
+  kind: LogKind,
+  logs: readonly LogToOpen[],
+  room: LogRoom,
+): Promise<readonly OpenedLog[]> {
+  const opened: OpenedLog[] = [];
+  let skipped = 0;
+  for (const { record, signer } of logs) {
+    try {
+      opened.push(await openLogOf(kind, record, signer, skipped, room));
+      skipped = 0;
+    } catch (error) {
+      if (record.end === undefined || !isBoltsealError(error, 'ERR_LOG_ROLLBACK', 'ERR_SERVER_DATA')) {
+        for (const { log } of opened) await log.close();
+        throw error;
+      }
+      skipped += filePin(room.pins, record.id).read()?.size ?? 0;
+      room.runtime.log({
+        level: 'warn',
+        event: 'log.lost',
+        message: `the retired log ${record.id} cannot be read and is not served: ${error.message}`,
+      });
+    }
+  }
+  return opened;
+}
+
+async function openLogOf(
   kind: LogKind,
   record: LogRecord,
-  signer: Signer | undefined,
+  signer: Signer,
+  skipped: number,
   room: LogRoom,
 ): Promise<OpenedLog> {
   const publicKey = logKey(record);
   const isActive = record.end === undefined;
-  if (isActive && signer === undefined) throw new BoltsealError('ERR_INTERNAL', `${record.id} has no signer`);
   const name = record.origin;
   const isCt = kind === 'ct';
   const verifier = isCt ? treeHeadVerifier(name, publicKey) : noteVerifier(name, publicKey);
@@ -65,7 +103,7 @@ export async function openLogOf(
     storage: room.storage,
     id: record.id,
     origin: checkpointOrigin(record),
-    key: isActive && signer !== undefined ? signing(name, signer) : { verifier },
+    key: isActive ? signing(name, signer) : { verifier },
     pin: filePin(room.pins, record.id),
     mostPending: room.pendingEntries,
     // Rekor v1's clients accept exactly one signature line.
@@ -76,6 +114,7 @@ export async function openLogOf(
     log,
     publicKey,
     signer,
+    skipped,
     source: {
       name: record.id,
       head: () => log.head(),

@@ -7,11 +7,11 @@ import type { Fetch, Runtime } from '../../core/runtime.ts';
 import { parseCertificate } from '../../formats/certificate.ts';
 import { parseVerifierKey } from '../../formats/note-keys.ts';
 import { newPrivateKey } from '../../keys/generate.ts';
-import { localSigner } from '../../keys/local-signer.ts';
 import type { Signer } from '../../keys/signer.ts';
 import { createApp, type OtherMount } from '../app/app.ts';
 import { createAdmin, createHealth } from '../app/health.ts';
 import { createMetrics } from '../app/metrics.ts';
+import { createRequestScope, type RequestScope } from '../app/request-scope.ts';
 import type { Mount } from '../app/router.ts';
 import type { IssuerConfig } from '../ca/issuers.ts';
 import { configError, mountPoints, type ServiceName, type SigstoreConfig } from '../config/config.ts';
@@ -25,7 +25,7 @@ import { makeState, originOf } from './create.ts';
 import { createSigstoreFolder, type DataFolder, readState } from './folder.ts';
 import { acceptedIssuers } from './issuers.ts';
 import { type KeyRing, openKey } from './keys.ts';
-import { type LogKind, type LogRoom, type OpenedLog, openLogOf } from './logs.ts';
+import { type LogKind, type LogRoom, type OpenedLog, openLogsOf } from './logs.ts';
 import { chainOf, type OpenedLogs, sigstoreMounts } from './services.ts';
 import { activeOf, type SigstoreState } from './state.ts';
 import { openStorage } from './storage.ts';
@@ -75,11 +75,14 @@ export async function openSigstore(runtime: Runtime, options: OpenSigstoreOption
 }
 
 async function open(
-  runtime: Runtime,
+  outer: Runtime,
   options: OpenSigstoreOptions,
   closing: (close: () => Promise<void>) => void,
 ): Promise<Sigstore> {
   const { config, folder, urls, ring, isDevelopment } = options;
+  // Events of services have the id of their request.
+  const scope = createRequestScope(outer);
+  const { runtime } = scope;
   const closers: (() => Promise<void>)[] = [];
   const onClose = (close: () => Promise<void>): void => {
     closers.push(close);
@@ -124,7 +127,7 @@ async function open(
     ...mountPoints(config, 'tuf').map((point) => ({ ...point, service: createTufService(tuf) })),
     ...(development?.mounts ?? []),
   ];
-  return assemble(runtime, options, {
+  return assemble(scope, options, {
     state,
     isNew,
     logs,
@@ -145,8 +148,9 @@ interface Parts {
   readonly closers: readonly (() => Promise<void>)[];
 }
 
-function assemble(runtime: Runtime, { config }: OpenSigstoreOptions, parts: Parts): Sigstore {
+function assemble(scope: RequestScope, { config }: OpenSigstoreOptions, parts: Parts): Sigstore {
   const { logs, tuf } = parts;
+  const { runtime } = scope;
   const active = [activeOf(logs.ct), activeOf(logs.rekor), activeOf(logs.rekor2)];
   const readiness = (): readonly string[] => [
     ...active
@@ -168,6 +172,7 @@ function assemble(runtime: Runtime, { config }: OpenSigstoreOptions, parts: Part
     mounts: [{ prefix: '', service: health }, ...parts.mounts],
     others: parts.others,
     metrics,
+    scope,
     counts: {
       ca: { 'signing-certificate': 'certificate', 'legacy-signing-certificate': 'certificate' },
       tsa: { timestamp: 'timestamp' },
@@ -267,14 +272,15 @@ async function openLogs(
             quorum: config.witnessQuorum,
           },
   };
-  const all = async (kind: LogKind): Promise<OpenedLog[]> => {
-    const opened: OpenedLog[] = [];
-    for (const record of state[kind]) {
-      const signer = await openKey(record.id, record.key, folder, ring);
-      const log = await openLogOf(kind, record, signer, room);
-      onClose(() => log.log.close());
-      opened.push(log);
-    }
+  const all = async (kind: LogKind): Promise<readonly OpenedLog[]> => {
+    const logs = await Promise.all(
+      state[kind].map(async (record) => ({
+        record,
+        signer: await openKey(record.id, record.key, folder, ring),
+      })),
+    );
+    const opened = await openLogsOf(kind, logs, room);
+    for (const { log } of opened) onClose(() => log.close());
     return opened;
   };
   return { ct: await all('ct'), rekor: await all('rekor'), rekor2: await all('rekor2') };
@@ -295,11 +301,11 @@ async function openDevelopment(
 ): Promise<Development> {
   const issuer = urls.ca;
   // Tokens need not outlive the process.
-  const signer = localSigner(await newPrivateKey('rsa-2048'), 'the key of the development issuer');
+  const oidc = await createOidc(runtime, { issuer, key: await newPrivateKey('rsa-2048') });
   const registry = createRegistry(runtime, { storage: folderStorage(folder.registry) });
   return {
     issuer: { url: issuer, type: 'email', audience: 'sigstore' },
-    mounts: [{ prefix: '', service: createOidc(runtime, { issuer, signer }), cors: false }],
+    mounts: [{ prefix: '', service: oidc, cors: false }],
     others: [{ name: 'registry', prefix: '/v2', server: registry }],
     close: () => registry.close(),
   };

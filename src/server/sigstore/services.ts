@@ -72,10 +72,11 @@ export function sigstoreMounts(parts: ServiceParts): readonly Mount[] {
     chain: chainOf(activeOf(state.tsa)),
   });
   const rekor = createRekorV1({
-    shards: logs.rekor.map(({ record, log, signer }) => ({
+    shards: logs.rekor.map(({ record, log, signer, skipped }) => ({
       treeId: BigInt(record.treeId ?? 0),
       log,
-      signer: signer as Signer,
+      signer,
+      skipped,
     })),
   });
   return [
@@ -93,7 +94,7 @@ function below({ record }: OpenedLog): string {
 }
 
 function ctOf(opened: OpenedLog, chains: readonly (readonly Uint8Array[])[]): ReturnType<typeof createCtLog> {
-  return createCtLog({ log: opened.log, signer: opened.signer as Signer, chains });
+  return createCtLog({ log: opened.log, signer: opened.signer, chains });
 }
 
 function rekor2Of(opened: OpenedLog, config: SigstoreConfig): Service {
