@@ -70,10 +70,10 @@ describe('ECDSA over a digest', () => {
   });
 
   it('agrees with noble and with Node in every seeded case', async () => {
-    const tally = await runCases(800, 3, { p256: 40, p384: 1, p521: 1 }, 0.02);
+    const tally = await runCases(600, 3, { p256: 40, p384: 1, p521: 1 }, 0.02);
     const counts = Object.values(tally);
-    assert.ok(counts.reduce((sum, { accepted }) => sum + accepted, 0) > 200);
-    assert.ok(counts.reduce((sum, { refused }) => sum + refused, 0) > 200);
+    assert.ok(counts.reduce((sum, { accepted }) => sum + accepted, 0) > 150);
+    assert.ok(counts.reduce((sum, { refused }) => sum + refused, 0) > 150);
   });
 
   it('is OpenSSL’s work: noble is not even loaded', () => {
