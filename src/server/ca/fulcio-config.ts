@@ -3,6 +3,7 @@
  * writes the names with dashes, JSON in capitals; both mean the same.
  * {@link https://github.com/sigstore/fulcio/blob/main/config/identity/config.yaml}
  */
+import { parse } from 'yaml';
 import { BoltsealError } from '../../core/errors.ts';
 import type { CiProvider } from './ci-providers.ts';
 import { type CaIssuers, type IssuerConfig, type IssuerType, issuerTypes } from './issuers.ts';
@@ -47,6 +48,21 @@ const deprecatedTypes: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * Reads the text of a configuration, YAML or JSON. Throws `ERR_SERVER_CONFIG` naming what is wrong.
+ */
+export function parseFulcioConfig(text: string): FulcioConfig {
+  let document: unknown;
+  try {
+    // Fulcio's own file has aliases as keys, with the colon right behind: Go reads that, the letter of YAML does not.
+    const readable = text.replace(/^([ \t]*\*[-\w]+):/gm, '$1 :');
+    document = parse(readable, { prettyErrors: false, logLevel: 'error', maxAliasCount: 1_000 });
+  } catch (cause) {
+    throw wrong('the text', 'is neither YAML nor JSON', cause);
+  }
+  return readFulcioConfig(document);
+}
+
+/**
  * Reads a document that was parsed from YAML or JSON already. Throws `ERR_SERVER_CONFIG` naming what is wrong; how
  * issuers fit together is judged by `createIssuerTable`.
  */
@@ -67,8 +83,8 @@ export function readFulcioConfig(document: unknown): FulcioConfig {
   };
 }
 
-function wrong(what: string, why: string): BoltsealError {
-  return new BoltsealError('ERR_SERVER_CONFIG', `${what} of the Fulcio configuration ${why}`);
+function wrong(what: string, why: string, cause?: unknown): BoltsealError {
+  return new BoltsealError('ERR_SERVER_CONFIG', `${what} of the Fulcio configuration ${why}`, { cause });
 }
 
 function members(value: unknown, what: string): Members {

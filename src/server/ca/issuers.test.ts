@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isBoltsealError } from '../../core/errors.ts';
 import { builtInCiProviders } from './ci-providers.ts';
-import { readFulcioConfig } from './fulcio-config.ts';
+import { parseFulcioConfig, readFulcioConfig } from './fulcio-config.ts';
 import { type CaIssuers, createIssuerTable, type IssuerConfig } from './issuers.ts';
 
 const issuer = (changes: Partial<IssuerConfig>): IssuerConfig => ({
@@ -217,6 +217,38 @@ test('the configuration of Fulcio is read, in YAML and in JSON names', () => {
   assert.deepEqual(table.find('https://dex.test/auth')?.issuerPath, ['federated_claims', 'connector_id']);
   assert.equal(table.find('https://a.k8s.test/b')?.config.type, 'kubernetes');
   assert.deepEqual(readFulcioConfig({}), { issuers: [], metaIssuers: [], ciProviders: {} });
+});
+
+test('the configuration of Fulcio is read as its own repository writes it', () => {
+  const read = parseFulcioConfig(
+    [
+      'define:',
+      '  - &github-type "github-workflow"',
+      'oidc-issuers:',
+      '  https://ci.test:',
+      '    issuer-url: https://ci.test',
+      '    client-id: sigstore',
+      '    type: ci-provider',
+      '    ci-provider: *github-type',
+      'ci-issuer-metadata:',
+      '  *github-type:',
+      '    default-template-values:',
+      '      url: "https://ci.test"',
+      '    extension-templates:',
+      '      source-repository-ref: refs/{{if eq .ref_type "branch"}}heads/{{ else }}tags/{{end}}{{ .ref }}',
+      '    subject-alternative-name-template: "{{ .url }}/{{ .job_workflow_ref }}"',
+    ].join('\n'),
+  );
+  const accepted = createIssuerTable(read).find('https://ci.test');
+  const values = new Map(Object.entries({ ...accepted?.ciProvider?.defaults, job_workflow_ref: 'x' }));
+  assert.equal(accepted?.ciProvider?.subjectAlternativeName(values), 'https://ci.test/x');
+  for (const text of ['a: b: c', '{"OIDCIssuers":', '- a', '']) {
+    assert.throws(
+      () => parseFulcioConfig(text),
+      (error) => isBoltsealError(error, 'ERR_SERVER_CONFIG'),
+      text,
+    );
+  }
 });
 
 for (const [name, document] of Object.entries({

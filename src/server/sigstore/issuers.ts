@@ -1,10 +1,9 @@
 /** Whose identity tokens get certificates: from the settings, and from a configuration of Fulcio. */
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { fromUtf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { type FulcioConfig, readFulcioConfig } from '../ca/fulcio-config.ts';
+import { type FulcioConfig, parseFulcioConfig } from '../ca/fulcio-config.ts';
 import type { CaIssuers, IssuerConfig } from '../ca/issuers.ts';
 import { configError, type IssuerSettings, type SigstoreConfig } from '../config/config.ts';
 
@@ -48,15 +47,7 @@ function issuerOf({ caFile: _, ...settings }: IssuerSettings): IssuerConfig {
 }
 
 async function readFulcio(path: string): Promise<FulcioConfig> {
-  const text = await readText(path);
-  let document: unknown;
-  try {
-    // YAML holds JSON.
-    document = parse(text, { prettyErrors: false, maxAliasCount: 0 });
-  } catch (cause) {
-    throw new BoltsealError('ERR_SERVER_CONFIG', `${path} is neither YAML nor JSON`, { cause });
-  }
-  return readFulcioConfig(document);
+  return parseFulcioConfig(await readText(path));
 }
 
 async function readText(path: string): Promise<string> {
