@@ -211,18 +211,20 @@ function contract(kind: StorageKind): void {
     assert.deepEqual(second.leafHash, hashLeaf(utf8(`same at 1 ${second.time}`)));
   });
 
-  it('proves what it has, at every size', async (t) => {
-    const log = await (await world(t, kind))?.open();
-    if (log === undefined) return;
+  it('finds and proves what it has, at every size', async (t) => {
+    const it = await world(t, kind);
+    if (it === undefined) return;
+    let log = await it.open();
     const size = 66_000;
     const edge: Uint8Array[] = [];
     const roots = new Map<number, Uint8Array>([[0, emptyRoot]]);
     const sizes = [1, 2, 3, 255, 256, 257, 511, 512, 513, 4_097, 65_535, 65_536, 65_537, 65_792, size];
     for (let done = 0; done < size; done += 1_000) {
       const length = Math.min(1_000, size - done);
+      const texts = Array.from({ length }, (_, n) => `${done + n}`);
       const added = await addAll(
         log,
-        Array.from({ length }, (_, n) => entry(`${done + n}`)),
+        texts.map((text) => entry(text, `ends in ${text.slice(-3)}`)),
       );
       for (const { index, leafHash } of added) {
         growEdge(edge, index, leafHash);
@@ -271,6 +273,26 @@ function contract(kind: StorageKind): void {
     }
     await assert.rejects(log.consistencyProof(3, 2), withCode('ERR_LOG_RANGE'));
     await assert.rejects(log.rootAt(size + 1), withCode('ERR_LOG_RANGE'));
+    for (let round = 0; round < 2; round++) {
+      const again = await addAll(
+        log,
+        [0, 31_743, 31_744, 32_767, 40_000, 65_999].map((n) => entry(`${n}`)),
+      );
+      assert.deepEqual(
+        again.map(({ index, existing }) => [index, existing]),
+        [0, 31_743, 31_744, 32_767, 40_000, 65_999].map((index) => [index, true]),
+      );
+      assert.deepEqual(
+        await log.search('ends in 777', 100),
+        Array.from({ length: 66 }, (_, n) => n * 1_000 + 777),
+      );
+      assert.deepEqual(await log.search('ends in 777', 2), [777, 1_777]);
+      assert.equal((await log.entryByHash(hashLeaf(utf8('12345'))))?.index, 12_345);
+      if (round === 1) break;
+      await it.close();
+      log = await it.open();
+    }
+    assert.equal((await log.add(entry('next'))).index, size);
   });
 
   it('goes on where it was', async (t) => {

@@ -7,40 +7,31 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BoltsealError, isBoltsealError } from '../../../core/errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { BoltsealError } from '../../../core/errors.ts';
 import {
   type AppendTransaction,
   type Batch,
-  type EntryRow,
   isLogId,
   LeafHashTaken,
   type LogStorage,
   type LogStore,
-  type StoredHead,
   type StoredHeads,
 } from '../storage.ts';
-
-type Sqlite = typeof import('node:sqlite');
+import {
+  type Connection,
+  connect,
+  damaged,
+  entryByHash,
+  entryRow,
+  headsOf,
+  openDatabase,
+  type Sqlite,
+  writeBatch,
+} from './sqlite-connection.ts';
 
 /** Where logs are kept: a folder, made when it is not there, or memory, for tests. */
 export type SqlitePlace = { readonly folder: string } | 'memory';
-
-/** The version of the tables below. */
-const schemaVersion = 1;
-
-const schema = `
-CREATE TABLE head (
-  which TEXT PRIMARY KEY CHECK (which IN ('head', 'published')),
-  size INTEGER NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL, checkpoint TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE entry (
-  idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, hash BLOB NOT NULL UNIQUE, body BLOB NOT NULL
-) STRICT;
-CREATE TABLE tile (level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT;
-CREATE TABLE search (key BLOB NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (key, idx)) STRICT, WITHOUT ROWID;
-PRAGMA user_version = ${schemaVersion};
-`;
 
 /** Hashes of one batch that are read back at most; a store of one process is never further ahead. */
 const mostAdded = 65_536;
@@ -99,153 +90,18 @@ function lockFolder(sqlite: Sqlite, folder: string): DatabaseSync {
   return lock;
 }
 
-function openDatabase(sqlite: Sqlite, path: string): DatabaseSync {
-  try {
-    return new sqlite.DatabaseSync(path);
-  } catch (cause) {
-    throw new BoltsealError('ERR_SERVER_DATA', `the database ${path} cannot be opened`, { cause });
-  }
-}
-
-interface Statements {
-  readonly heads: StatementSync;
-  readonly setHead: StatementSync;
-  readonly moveHead: StatementSync;
-  readonly insertEntry: StatementSync;
-  readonly insertKey: StatementSync;
-  readonly putTile: StatementSync;
-  readonly entry: StatementSync;
-  readonly entryByHash: StatementSync;
-  readonly entries: StatementSync;
-  readonly hashes: StatementSync;
-  readonly search: StatementSync;
-  readonly tile: StatementSync;
-}
-
-interface Connection extends Statements {
-  readonly database: DatabaseSync;
-}
-
-function connect(sqlite: Sqlite, path: string): Connection {
-  const database = openDatabase(sqlite, path);
-  try {
-    prepareDatabase(database, path);
-    return { database, ...prepareStatements(database) };
-  } catch (error) {
-    database.close();
-    throw damaged(error, path);
-  }
-}
-
-function prepareDatabase(database: DatabaseSync, path: string): void {
-  database.exec(
-    'PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;',
-  );
-  // A killed process may have written a commit without syncing it. It is visible now, so it must be durable now: this
-  // writes it into the database and syncs that.
-  const result = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
-  if (result?.['busy'] !== 0) {
-    throw new BoltsealError('ERR_SERVER_DATA', `the database ${path} is being read by another program`);
-  }
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (version > schemaVersion) {
-    throw new BoltsealError('ERR_SERVER_DATA', `the database ${path} was written by a newer Boltseal`);
-  }
-  if (version === 0) database.exec(`BEGIN IMMEDIATE; ${schema} COMMIT;`);
-}
-
-function prepareStatements(database: DatabaseSync): Statements {
-  const prepare = (text: string): StatementSync => database.prepare(text);
-  return {
-    heads: prepare('SELECT which, size, root, time, checkpoint FROM head'),
-    setHead: prepare(
-      `INSERT INTO head (which, size, root, time, checkpoint) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (which) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time,
-         checkpoint = excluded.checkpoint WHERE excluded.size >= head.size`,
-    ),
-    moveHead: prepare(
-      `UPDATE head SET size = ?, root = ?, time = ?, checkpoint = ? WHERE which = 'head' AND size = ? AND root = ?`,
-    ),
-    insertEntry: prepare('INSERT INTO entry (idx, time, hash, body) VALUES (?, ?, ?, ?)'),
-    insertKey: prepare('INSERT OR IGNORE INTO search (key, idx) VALUES (?, ?)'),
-    putTile: prepare(
-      `INSERT INTO tile (level, idx, hashes) VALUES (?, ?, ?)
-       ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes`,
-    ),
-    entry: prepare('SELECT idx, time, hash, body FROM entry WHERE idx = ?'),
-    entryByHash: prepare('SELECT idx, time, hash, body FROM entry WHERE hash = ?'),
-    entries: prepare('SELECT idx, time, hash, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
-    hashes: prepare('SELECT hash FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
-    search: prepare('SELECT idx FROM search WHERE key = ? ORDER BY idx LIMIT ?'),
-    tile: prepare('SELECT hashes FROM tile WHERE level = ? AND idx = ?'),
-  };
-}
-
-function damaged(error: unknown, path: string): unknown {
-  if (isBoltsealError(error)) return error;
-  return new BoltsealError('ERR_SERVER_DATA', `the database ${path} cannot be read`, { cause: error });
-}
-
-/** https://www.sqlite.org/rescode.html#constraint_unique */
-const uniqueViolation = 2_067;
-
-function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === uniqueViolation;
-}
-
-type Row = Record<string, unknown>;
-
-function entryRow(row: Row): EntryRow {
-  return {
-    index: row['idx'] as number,
-    time: row['time'] as number,
-    leafHash: row['hash'] as Uint8Array,
-    body: row['body'] as Uint8Array,
-  };
-}
-
-function headsOf(rows: readonly Row[]): StoredHeads | undefined {
-  const of = (which: string): StoredHead | undefined => {
-    const row = rows.find((one) => one['which'] === which);
-    return (
-      row && {
-        size: row['size'] as number,
-        root: row['root'] as Uint8Array,
-        time: row['time'] as number,
-        checkpoint: row['checkpoint'] as string,
-      }
-    );
-  };
-  const head = of('head');
-  const published = of('published');
-  return head === undefined || published === undefined ? undefined : { head, published };
-}
-
-function writeBatch(connection: Connection, before: StoredHead, batch: Batch): void {
-  const { head, time } = batch;
-  for (const [place, { leafHash, body, keys }] of batch.entries.entries()) {
-    const index = before.size + place;
-    connection.insertEntry.run(index, time, leafHash, body);
-    for (const key of keys) connection.insertKey.run(key, index);
-  }
-  for (const { level, index, hashes } of batch.tiles) connection.putTile.run(level, index, hashes);
-  const { size, root, checkpoint } = head;
-  const moved = connection.moveHead.run(size, root, head.time, checkpoint, before.size, before.root);
-  if (moved.changes !== 1) throw new Error('the head of the log was moved by someone else');
-  if (batch.publish) connection.setHead.run('published', size, root, head.time, checkpoint);
-}
-
 function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
-  let connection = connect(sqlite, path);
+  let connection: Connection = connect(sqlite, path);
   // Set when a commit failed in a way that says nothing about what is on the disk.
   let broken = false;
 
-  const inTransaction = (work: () => void): void => {
+  const inTransaction = <T>(work: () => T): T => {
     const { database } = connection;
     database.exec('BEGIN IMMEDIATE');
     try {
-      work();
+      const result = work();
       database.exec('COMMIT');
+      return result;
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
@@ -270,14 +126,9 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
     }
   };
 
-  const heads = (): StoredHeads | undefined => read(() => headsOf(connection.heads.all() as Row[]));
+  const heads = (): StoredHeads | undefined => read(() => headsOf(connection.heads.all()));
   const hashes = (start: number, end: number): Uint8Array[] =>
     read(() => connection.hashes.all(start, end).map((row) => row['hash'] as Uint8Array));
-  const byHash = (leafHash: Uint8Array): EntryRow | undefined =>
-    read(() => {
-      const row = connection.entryByHash.get(leafHash);
-      return row && entryRow(row);
-    });
 
   return {
     async create(head) {
@@ -294,16 +145,18 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
       if (broken) reopen();
       const found = heads();
       if (found === undefined) throw new BoltsealError('ERR_SERVER_DATA', `the log in ${path} is gone`);
-      const existing = leafHashes.map(byHash).filter((row) => row !== undefined);
+      const existing = read(() => leafHashes.map((leafHash) => entryByHash(connection, leafHash))).filter(
+        (row) => row !== undefined,
+      );
       const added = found.head.size - known > mostAdded ? undefined : hashes(known, found.head.size);
       return {
         view: { heads: found, existing, added },
         async commit(batch) {
+          refuseTwice(connection, batch);
           try {
-            inTransaction(() => writeBatch(connection, found.head, batch));
+            const written = inTransaction(() => writeBatch(connection, found.head, batch));
+            written();
           } catch (error) {
-            if (isUniqueViolation(error))
-              throw new LeafHashTaken('a leaf hash is there already', { cause: error });
             broken = true;
             throw error;
           }
@@ -324,11 +177,10 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
         const row = connection.entry.get(index);
         return row && entryRow(row);
       }),
-    entryByHash: async (leafHash) => byHash(leafHash),
+    entryByHash: async (leafHash) => read(() => entryByHash(connection, leafHash)),
     entries: async (start, end) => read(() => connection.entries.all(start, end).map(entryRow)),
     leafHashes: async (start, end) => hashes(start, end),
-    search: async (key, most) =>
-      read(() => connection.search.all(key, most).map((row) => row['idx'] as number)),
+    search: async (key, most) => read(() => connection.searches.find(key, most)),
     tile: async (level, index) =>
       read(() => connection.tile.get(level, index)?.['hashes'] as Uint8Array | undefined),
     async close() {
@@ -336,6 +188,18 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
       closed();
     },
   };
+}
+
+/** Throws {@link LeafHashTaken} when a leaf hash of the batch is in the log, or in the batch before. */
+function refuseTwice(connection: Connection, { entries }: Batch): void {
+  const seen = new Set<string>();
+  for (const { leafHash } of entries) {
+    const text = Buffer.from(leafHash.buffer, leafHash.byteOffset, leafHash.length).toString('latin1');
+    if (seen.has(text) || entryByHash(connection, leafHash) !== undefined) {
+      throw new LeafHashTaken('a leaf hash is there already');
+    }
+    seen.add(text);
+  }
 }
 
 /** Makes the names of new files durable, where the platform can. */
