@@ -118,6 +118,23 @@ export const builtInCiProviders: Readonly<Record<string, CiProvider>> = {
     subjectAlternativeName:
       '{{ .platform_url }}/{{ .account_name }}/{{ .pipeline_name }}:{{ .account_id }}/{{ .pipeline_id }}',
   },
+  'buddy-pipeline': {
+    defaults: { base_url: 'https://app.buddy.works', revision: '', ref: '' },
+    extensions: {
+      'build-signer-uri':
+        '{{ .base_url }}/{{ .workspace_domain }}/{{ .project_name }}/pipelines/pipeline/{{ .pipeline_id }}',
+      'build-trigger': 'triggered_on',
+      'runner-environment': 'runner_environment',
+      'source-repository-uri': '{{ .base_url }}/{{ .workspace_domain }}/{{ .project_name }}',
+      'source-repository-digest': 'revision',
+      'source-repository-ref': 'ref',
+      'source-repository-owner-uri': '{{ .base_url }}/{{ .workspace_domain }}',
+      'run-invocation-uri':
+        '{{ .base_url }}/{{ .workspace_domain }}/{{ .project_name }}/pipelines/pipeline/{{ .pipeline_id }}/execution/{{ .execution_id }}',
+    },
+    subjectAlternativeName:
+      '{{ .base_url }}/{{ .workspace_domain }}/{{ .project_name }}/pipelines/pipeline/{{ .pipeline_id }}',
+  },
 };
 
 /** Issuer and subject are never from a template. */
@@ -143,9 +160,11 @@ export function readCiProvider(name: string, provider: CiProvider): ReadCiProvid
   return {
     defaults: provider.defaults,
     extensions,
+    // A name with a hole in it would be the name of many.
     subjectAlternativeName: parseTemplate(
       provider.subjectAlternativeName,
       `the subject alternative name of CI provider ${name}`,
+      'refused',
     ),
   };
 }

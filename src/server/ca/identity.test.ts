@@ -232,6 +232,7 @@ test('ci-provider: GitHub Actions', () => {
     refuses(rest, changes);
   }
   refuses({ ...github, job_workflow_ref: { a: 1 } as never }, changes);
+  refuses({ ...github, job_workflow_ref: '' }, changes);
   refuses({ ...github, job_workflow_ref: 'o/r@refs/heads/100%' }, changes);
 });
 
@@ -261,7 +262,7 @@ test('ci-provider: GitLab', () => {
   assert.equal(tag['source-repository-ref'], 'refs/tags/v1');
 });
 
-test('ci-provider: Buildkite, CircleCI, Codefresh', () => {
+test('ci-provider: Buildkite, CircleCI, Codefresh, Buddy', () => {
   const buildkite = identify(
     {
       sub: 's',
@@ -301,6 +302,23 @@ test('ci-provider: Buildkite, CircleCI, Codefresh', () => {
     { type: 'ci-provider', ciProvider: 'codefresh-workflow' },
   );
   assert.equal(codefresh.name, 'https://g.codefresh.io/a/x/y:i/p');
+  const buddy = {
+    sub: 's',
+    workspace_domain: 'w',
+    project_name: 'p',
+    pipeline_id: 12_345_678_901_234_567_890,
+    triggered_on: 'CLICK',
+    runner_environment: 'platform-hosted',
+    execution_id: 'e',
+  };
+  assert.equal(
+    identify(buddy, { type: 'ci-provider', ciProvider: 'buddy-pipeline' }).name,
+    'https://app.buddy.works/w/p/pipelines/pipeline/12345678901234567168',
+  );
+  refuses(
+    { sub: 's', 'oidc.circleci.com/project-id': 'p' },
+    { type: 'ci-provider', ciProvider: 'circleci-job' },
+  );
 });
 
 test('chainguard-identity: the subject below its issuer', () => {

@@ -193,8 +193,8 @@ function readCiJob(token: VerifiedClaims, { ciProvider }: AcceptedIssuer): Omit<
 function templateText(value: Json | undefined): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
-  // Large numbers must not turn into powers of ten.
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value.toFixed(0) : String(value);
+  // Whole numbers in all their digits, as Go prints them, and never as powers of ten.
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value).toString() : String(value);
   return undefined;
 }
 

@@ -28,19 +28,28 @@ type Node =
     };
 
 /**
- * Reads a template. Without `{{` it is the name of one value. `what` names it in errors. Throws `ERR_SERVER_CONFIG`
- * for what is not understood.
+ * Reads a template. Without `{{` it is the name of one value. `what` names it in errors. With `empty` refused, the
+ * template throws `ERR_TOKEN_REFUSED` also for a value that is there and empty. Throws `ERR_SERVER_CONFIG` for what is
+ * not understood.
  */
-export function parseTemplate(source: string, what: string): Template {
+export function parseTemplate(
+  source: string,
+  what: string,
+  empty: 'allowed' | 'refused' = 'allowed',
+): Template {
+  const fill = (value: string): string => {
+    if (value !== '' || empty === 'allowed') return value;
+    throw new BoltsealError('ERR_TOKEN_REFUSED', `the token has an empty claim in ${what}`);
+  };
   if (!source.includes('{{')) {
-    return (values) => claimOf(values, source);
+    return (values) => fill(claimOf(values, source));
   }
   const parts = splitActions(source, what);
   const reader = { parts, at: 0, what };
   const nodes = readNodes(reader, 0);
   if (reader.at < parts.length)
     throw unreadable(what, `{{ ${parts[reader.at]?.text ?? ''} }} closes nothing`);
-  return (values) => render(nodes, values);
+  return (values) => render(nodes, values, fill);
 }
 
 function claimOf(values: TemplateValues, name: string): string {
@@ -131,14 +140,14 @@ function readCondition(reader: Reader, first: string, depth: number): Node {
   }
 }
 
-function render(nodes: readonly Node[], values: TemplateValues): string {
+function render(nodes: readonly Node[], values: TemplateValues, fill: (value: string) => string): string {
   let text = '';
   for (const node of nodes) {
     if (node.kind === 'text') text += node.text;
-    else if (node.kind === 'value') text += String(node.value(values));
+    else if (node.kind === 'value') text += fill(String(node.value(values)));
     else {
       const branch = node.branches.find(({ when }) => isTrue(when(values)));
-      text += render(branch?.nodes ?? node.otherwise, values);
+      text += render(branch?.nodes ?? node.otherwise, values, fill);
     }
   }
   return text;
