@@ -306,14 +306,14 @@ test('ci-provider: Buildkite, CircleCI, Codefresh, Buddy', () => {
     sub: 's',
     workspace_domain: 'w',
     project_name: 'p',
-    pipeline_id: 12_345_678_901_234_567_890,
+    pipeline_id: 2 ** 70,
     triggered_on: 'CLICK',
     runner_environment: 'platform-hosted',
     execution_id: 'e',
   };
   assert.equal(
     identify(buddy, { type: 'ci-provider', ciProvider: 'buddy-pipeline' }).name,
-    'https://app.buddy.works/w/p/pipelines/pipeline/12345678901234567168',
+    'https://app.buddy.works/w/p/pipelines/pipeline/1180591620717411303424',
   );
   refuses(
     { sub: 's', 'oidc.circleci.com/project-id': 'p' },
