@@ -435,6 +435,36 @@ const table = {
     help: 'Add an issuer of identity tokens that believes everyone, and a registry. Never for production.',
   },
 
+  // ---- log verify
+  'log-key': {
+    name: 'key',
+    type: 'string',
+    value: 'REF',
+    group: 'Verification',
+    complete: 'file',
+    help: 'The public key of the log: a file, env://NAME, - for standard input, or a verifier key NAME+HASH+KEY.',
+  },
+  origin: {
+    type: 'string',
+    value: 'TEXT',
+    group: 'Verification',
+    help: 'The origin that the checkpoint must have; with a verifier key it is the name of the key unless given.',
+  },
+  checkpoint: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'An earlier checkpoint of the log: the log must have grown from it.',
+  },
+  state: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'Compare with the checkpoint in FILE when there is one, and keep the verified checkpoint there for the next time.',
+  },
+
   // ---- registry
   'registry-username': {
     type: 'string',

@@ -5,21 +5,32 @@ import type { CommandContext } from './command.ts';
 export interface Progress {
   /** One more is done. */
   step(): void;
+  /** So many are done. */
+  to(count: number): void;
   /** Takes the line away. */
   end(): void;
 }
 
 /** Shows `verb` and a count out of `total` on standard error, when that is a terminal and there is more than one. */
-export function startProgress({ io, output }: CommandContext, verb: string, total: number): Progress {
+export function startProgress(
+  { io, output }: CommandContext,
+  verb: string,
+  total: number,
+  unit = 'images',
+): Progress {
   const shown = io.stderr.isTTY === true && !output.quiet && !output.verbose && total > 1;
   let done = 0;
   const draw = (): void => {
-    if (shown) io.stderr.write(`\r\u001b[K${verb} ${done} of ${total} images`);
+    if (shown) io.stderr.write(`\r\u001b[K${verb} ${done} of ${total} ${unit}`);
   };
   draw();
   return {
     step() {
       done++;
+      draw();
+    },
+    to(count) {
+      done = count;
       draw();
     },
     end() {

@@ -165,6 +165,8 @@ export const limits = {
   logEntriesRead: 1_024,
   /** Entries by others that a process reads one by one to follow; of more, it reads the tiles. */
   logCatchUp: 16_384,
+  /** A file of 256 entries of a log: a bundle or data tile. */
+  entryTileBytes: 33_554_432,
   /** A verifier key written as text. */
   verifierKeyLength: 2_048,
   // ---- Rekor

@@ -375,7 +375,7 @@ describe('keys of checkpoints', () => {
       "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n",
       '— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=',
     );
-    assert.deepEqual(peter.verify(note.note, note.signature), { name: 'PeterNeumann' });
+    assert.deepEqual(peter.verify(note.note, note.signature), { name: 'PeterNeumann', kind: 'note' });
   });
 
   it('refuse what is no key, name or kind', () => {

@@ -149,9 +149,13 @@ function parseBase64(text: string, what: string, length?: number): Uint8Array {
   return bytes;
 }
 
+/** What a key signs: the text, a tree head of RFC 6962, or the text with a time, as witnesses do. */
+export type NoteKeyKind = 'note' | 'tree head' | 'cosignature';
+
 /** A signature line that was verified. */
 export interface VerifiedNoteSignature {
   readonly name: string;
+  readonly kind: NoteKeyKind;
   /** When it was made, in milliseconds since 1970, where the kind of signature says so. */
   readonly time?: number;
 }

@@ -18,7 +18,13 @@ import { createPublicKey, verify } from 'node:crypto';
 import { base64, concatBytes, equalBytes, fromBase64, hex, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { isKeyName, type NoteSigner, type NoteVerifier, type SignedCheckpoint } from './checkpoint.ts';
+import {
+  isKeyName,
+  type NoteKeyKind,
+  type NoteSigner,
+  type NoteVerifier,
+  type SignedCheckpoint,
+} from './checkpoint.ts';
 import { sha256 } from './merkle.ts';
 import { type PublicKey, parsePublicKey, publicKeyOf } from './public-key.ts';
 
@@ -89,7 +95,7 @@ export function noteVerifier(name: string, publicKey: PublicKey): NoteVerifier {
     keyId: logIdOf(name, publicKey).subarray(0, 4),
     verify: ({ body }, signature) => {
       checkSignature(publicKey, name, utf8(body), signature);
-      return { name };
+      return { name, kind: 'note' };
     },
   };
 }
@@ -154,7 +160,7 @@ export function treeHeadVerifier(name: string, publicKey: PublicKey): NoteVerifi
       if (extensions.length > 0 || !equalBytes(digitallySigned.subarray(0, 2), algorithm))
         throw refused(name);
       checkSignature(publicKey, name, encodeTreeHead(size, root, time), digitallySigned.subarray(4));
-      return { name, time };
+      return { name, kind: 'tree head', time };
     },
   };
 }
@@ -197,7 +203,7 @@ export function cosignatureVerifier(name: string, publicKey: PublicKey): NoteVer
       const time = cosignatureTime(bytes);
       if (time === undefined) throw refused(name);
       checkSignature(publicKey, name, cosignatureMessage(time, body), bytes.subarray(8));
-      return { name, time };
+      return { name, kind: 'cosignature', time };
     },
   };
 }
@@ -263,11 +269,7 @@ export function ed25519PublicKey(raw: Uint8Array): PublicKey {
 }
 
 /** The text of a verifier key, as {@link parseVerifierKey} reads it; of an RSA key there is none. */
-export function encodeVerifierKey(
-  name: string,
-  publicKey: PublicKey,
-  kind: 'note' | 'cosignature' | 'tree head',
-): string {
+export function encodeVerifierKey(name: string, publicKey: PublicKey, kind: NoteKeyKind): string {
   const [verifier, type, key] =
     kind === 'cosignature'
       ? [cosignatureVerifier(name, publicKey), types.cosignature, rawEd25519(publicKey)]

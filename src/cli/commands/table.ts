@@ -314,6 +314,31 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./serve-rotate.ts'),
   },
   {
+    name: 'log verify',
+    summary: 'audit a transparency log from outside',
+    description: [
+      'Reads a whole log and believes nothing: its checkpoint must be signed by --key, the hash of every entry must be what ' +
+        'its tiles say, every tile what the one above it says, and the root that of the checkpoint. With --checkpoint or ' +
+        '--state it must also have everything that it had before. Prints the verified checkpoint.',
+      'LOG is the URL or folder below which `checkpoint` and `tile/` are: a static CT log, or any log of C2SP tlog-tiles; of ' +
+        'Rekor v2 the URL of the service does too.',
+    ],
+    args: { name: 'LOG', min: 1, max: 1 },
+    flags: ['log-key', 'origin', 'checkpoint', 'state', 'output'],
+    isEndless: true,
+    examples: [
+      {
+        text: 'All of a log.',
+        command: 'boltseal log verify --key rekor2.pub https://sigstore.example.com/rekor2',
+      },
+      {
+        text: 'Every night: that it only ever grows.',
+        command: 'boltseal log verify --key ct.pub --state ct.checkpoint https://sigstore.example.com/ct',
+      },
+    ],
+    load: () => import('./log-verify.ts'),
+  },
+  {
     name: 'token',
     summary: 'print an identity token of a development Sigstore',
     description: [
