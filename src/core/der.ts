@@ -5,7 +5,7 @@
  * Reading keeps slices of the bytes received, so that what was signed is what is verified. Writing takes parts that are
  * DER already and joins them.
  */
-import { concatBytes, utf8 } from './encoding.ts';
+import { concatBytes, unwritten, utf8 } from './encoding.ts';
 import { BoltsealError } from './errors.ts';
 
 /** Universal tags as they stand in the identifier octet, constructed bit included. */
@@ -202,7 +202,7 @@ export function encodeDer(tag: number, ...parts: readonly Uint8Array[]): Uint8Ar
   let length = 0;
   for (const part of parts) length += part.length;
   const head = length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : 5;
-  const out = new Uint8Array(head + length);
+  const out = unwritten(head + length);
   out[0] = tag;
   if (head === 2) out[1] = length;
   else {

@@ -1,11 +1,26 @@
 import { BoltsealError } from './errors.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const encoder = new TextEncoder();
 
-/** The UTF-8 bytes of `text`. */
+/**
+ * The UTF-8 bytes of `text`; half a surrogate pair becomes U+FFFD. A Buffer writes them in a quarter of the time that a
+ * TextEncoder takes.
+ */
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  return viewOf(Buffer.from(text, 'utf8'));
+}
+
+/** Plain bytes on the memory of a Buffer, which may be a part of a larger piece. */
+function viewOf(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+/**
+ * `length` bytes with anything in them, for whoever overwrites all of them. Beyond the few bytes that the engine keeps
+ * in an object itself, new arrays cost ten times as much as parts of Node's pool.
+ */
+export function unwritten(length: number): Uint8Array {
+  return length <= 64 ? new Uint8Array(length) : viewOf(Buffer.allocUnsafe(length));
 }
 
 /** The text of UTF-8 `bytes`; throws `ERR_ENCODING_INVALID` naming `what` when they are not UTF-8. */
@@ -31,7 +46,7 @@ export function fromBase64(text: string, what: string): Uint8Array {
   if (bytes.toString('base64') !== text) {
     throw new BoltsealError('ERR_ENCODING_INVALID', `${what} is not standard base64`);
   }
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return viewOf(bytes);
 }
 
 /** Lower-case hexadecimal. */
@@ -48,7 +63,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
-  const joined = new Uint8Array(length);
+  const joined = unwritten(length);
   let offset = 0;
   for (const part of parts) {
     joined.set(part, offset);
