@@ -23,7 +23,7 @@ import { createRuntime } from '../../src/node/runtime.ts';
 import { type BatchFacts, type OpenLogOptions, openLog } from '../../src/server/log/engine.ts';
 import type { AddedEntry, NewEntry, TransparencyLog } from '../../src/server/log/log.ts';
 import { filePin } from '../../src/server/log/pin.ts';
-import type { LogStorage } from '../../src/server/log/storage.ts';
+import type { LogStorage, LogStore } from '../../src/server/log/storage.ts';
 import { type LogPlace, type StorageKind, storageKinds } from '../support/log-storages.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -122,6 +122,41 @@ async function audit(log: TransparencyLog): Promise<number> {
   }
   assert.deepEqual(foldNodes(edge), head.root);
   return head.size;
+}
+
+/** A storage whose next commits fail, before or after they have happened. */
+function failingStorage(
+  storage: LogStorage,
+  when: 'before' | 'after',
+): { readonly storage: LogStorage; next(count: number): void } {
+  let left = 0;
+  const begin = (store: LogStore): LogStore['begin'] => {
+    return async (...args) => {
+      const transaction = await store.begin(...args);
+      return {
+        ...transaction,
+        async commit(batch) {
+          const fails = left > 0;
+          if (fails) left--;
+          if (fails && when === 'before') throw new Error('the disk broke');
+          await transaction.commit(batch);
+          if (fails) throw new Error('the disk broke');
+        },
+      };
+    };
+  };
+  return {
+    storage: {
+      ...storage,
+      async log(id) {
+        const store = await storage.log(id);
+        return { ...store, begin: begin(store) };
+      },
+    },
+    next: (count) => {
+      left = count;
+    },
+  };
 }
 
 describe('a log', () => {
@@ -445,6 +480,51 @@ function contract(kind: StorageKind): void {
     rmSync(join(folder, 'pins', 'log.checkpoint'));
     await (await it.open({ pin, storage: old })).close();
   });
+
+  for (const when of ['before', 'after'] as const) {
+    it(`finds out what became of a commit that failed ${when} it happened`, async (t) => {
+      const it = await world(t, kind);
+      if (it === undefined) return;
+      const storage = await it.place.open();
+      const failing = failingStorage(storage, when);
+      const log = await openLog(createRuntime(), { storage: failing.storage, id: 'log', origin, key });
+      t.after(async () => {
+        await log.close();
+        await storage.close();
+      });
+      await log.add(entry('first'));
+      for (let round = 1; round <= 3; round++) {
+        failing.next(1);
+        const added = await addAll(log, [
+          entry(`a ${round}`),
+          placed(`b ${round}`),
+          entry(`a ${round}`),
+          entry('first'),
+        ]);
+        assert.deepEqual(
+          added.map(({ index, existing }) => [index, existing]),
+          [
+            [2 * round - 1, false],
+            [2 * round, false],
+            [2 * round - 1, true],
+            [0, true],
+          ],
+        );
+        for (const one of added) await checkAdded(log, one);
+        assert.equal(await audit(log), 1 + 2 * round);
+      }
+      if (when === 'before') {
+        // What keeps failing is refused, and nothing of it is answered.
+        failing.next(3);
+        await assert.rejects(log.add(entry('never')), withCode('ERR_LOG_STOPPED'));
+      }
+      const last = await log.add(entry('last'));
+      assert.equal(last.existing, false);
+      await checkAdded(log, last);
+      const { size } = await log.head();
+      assert.equal(await audit(log), size);
+    });
+  }
 
   it('commits what waits before it closes', async (t) => {
     const it = await world(t, kind);

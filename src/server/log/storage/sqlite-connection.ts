@@ -78,7 +78,7 @@ export function connect(sqlite: Sqlite, path: string): Connection {
 
 function prepareDatabase(database: DatabaseSync, path: string): void {
   database.exec(
-    'PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;',
+    'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;',
   );
   // A killed process may have written a commit without syncing it. It is visible now, so it must be durable now: this
   // writes it into the database and syncs that.
