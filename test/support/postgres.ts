@@ -35,7 +35,7 @@ export async function startPostgres(
   const data = join(folder, 'data');
   const made = spawnSync(
     bin.initdb,
-    ['-D', data, '-U', 'boltseal', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    ['-D', data, '-U', 'boltseal', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--wal-segsize=1'],
     { ...user, cwd: folder, encoding: 'utf8' },
   );
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}${made.stdout}${made.error ?? ''}`);
