@@ -103,17 +103,18 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
       database.exec('COMMIT');
       return result;
     } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
+      try {
+        database.exec('ROLLBACK');
+      } catch {
+        // Some errors have rolled it back already.
+      }
       throw error;
     }
   };
   const reopen = (): void => {
     if (path === ':memory:') throw new BoltsealError('ERR_SERVER_DATA', 'a log in memory was damaged');
-    try {
-      connection.database.close();
-    } catch {
-      // It may be closed already by an attempt to open it again that failed.
-    }
+    // It may be closed already by an attempt to open it again that failed.
+    closeDatabase(connection);
     connection = connect(sqlite, path);
     broken = false;
   };
@@ -184,10 +185,18 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
     tile: async (level, index) =>
       read(() => connection.tile.get(level, index)?.['hashes'] as Uint8Array | undefined),
     async close() {
-      if (connection.database.isOpen) connection.database.close();
+      closeDatabase(connection);
       closed();
     },
   };
+}
+
+function closeDatabase({ database }: Connection): void {
+  try {
+    database.close();
+  } catch {
+    // It is closed.
+  }
 }
 
 /** Throws {@link LeafHashTaken} when a leaf hash of the batch is in the log, or in the batch before. */
