@@ -304,10 +304,16 @@ export function derGeneralizedTime(time: Date): Uint8Array {
   return encodeDer(derTags.generalizedTime, utf8(timeText(time)));
 }
 
+/** Numbers in two digits. */
+const twoDigits: readonly string[] = Array.from({ length: 60 }, (_, number) =>
+  String(number).padStart(2, '0'),
+);
+
 function timeText(time: Date): string {
-  const iso = time.toISOString();
-  const date = iso.slice(0, 4) + iso.slice(5, 7) + iso.slice(8, 10);
-  return `${date}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;
+  const year = String(time.getUTCFullYear()).padStart(4, '0');
+  const date = `${twoDigits[time.getUTCMonth() + 1]}${twoDigits[time.getUTCDate()]}`;
+  const clock = `${twoDigits[time.getUTCHours()]}${twoDigits[time.getUTCMinutes()]}${twoDigits[time.getUTCSeconds()]}`;
+  return `${year}${date}${clock}Z`;
 }
 
 /** Elements joined, without anything around them. */

@@ -28,6 +28,7 @@ import {
   parseCertificate,
   parsePemCertificates,
   serialNumber,
+  serialNumbers,
 } from './certificate.ts';
 import {
   type CertificateSigner,
@@ -244,6 +245,13 @@ test('serial numbers are positive and of 20 bytes, whatever is drawn', () => {
     const first = serial[0] ?? 0;
     assert.ok(first >= 0x40 && first < 0x80);
   }
+});
+
+test('serial numbers are all different, over many draws', () => {
+  const next = serialNumbers(random);
+  const serials = Array.from({ length: 200 }, next);
+  assert.equal(new Set(serials.map(hex)).size, 200);
+  assert.ok(serials.every((serial) => serial.length === 20 && ((serial[0] ?? 0) & 0xc0) === 0x40));
 });
 
 test('names are written as UTF-8 and read in every text type', () => {

@@ -155,14 +155,28 @@ export async function signCertificate(
   return encodeCertificate(tbs, signatureAlgorithm, await sign(tbs));
 }
 
+const serialLength = 20;
+
 /**
  * A serial number of 20 bytes, positive and unpredictable, from a source of `length` random bytes (RFC 5280 section
  * 4.1.2.2). 158 bits are random: the first bit is clear so that it is positive, the second set so that it is 20 bytes.
  */
 export function serialNumber(random: (length: number) => Uint8Array): Uint8Array {
-  const serial = random(20);
+  const serial = random(serialLength);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   return serial;
+}
+
+/** As {@link serialNumber}, for many: asking for randomness costs more than the randomness. */
+export function serialNumbers(random: (length: number) => Uint8Array): () => Uint8Array {
+  const count = 64;
+  let drawn = new Uint8Array(0);
+  return () => {
+    if (drawn.length === 0) drawn = Uint8Array.from(random(count * serialLength));
+    const serial = serialNumber((length) => drawn.slice(0, length));
+    drawn = drawn.subarray(serialLength);
+    return serial;
+  };
 }
 
 /**

@@ -158,7 +158,11 @@ export function keyIdentifier(spki: Uint8Array): Uint8Array {
   parts.next(derTags.sequence);
   const bits = readBitString(parts.next(derTags.bitString).content, 'a public key');
   parts.end();
-  return new Uint8Array(hash('sha1', bits, 'buffer'));
+  // As a string of bytes it takes half of the time that a Buffer takes.
+  const digest = hash('sha1', bits, 'binary');
+  const identifier = new Uint8Array(digest.length);
+  for (let index = 0; index < digest.length; index++) identifier[index] = digest.charCodeAt(index);
+  return identifier;
 }
 
 /** Reads the value of a basic constraints extension. Throws `ERR_DER_INVALID`. */

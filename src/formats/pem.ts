@@ -57,6 +57,8 @@ function parseBlock(label: string, lines: readonly string[], what: string): PemB
 
 /** One PEM block as Go and OpenSSL write it: 64 columns, `\n`, a final newline. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const lines = base64(der).match(/.{1,64}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
+  const body = base64(der);
+  let text = `-----BEGIN ${label}-----\n`;
+  for (let start = 0; start < body.length; start += 64) text += `${body.slice(start, start + 64)}\n`;
+  return `${text}-----END ${label}-----\n`;
 }

@@ -9,7 +9,7 @@ import { BoltsealError } from '../../core/errors.ts';
 import type { HttpResponse } from '../../core/http.ts';
 import { limits } from '../../core/limits.ts';
 import type { Fetch, Runtime } from '../../core/runtime.ts';
-import { serialNumber } from '../../formats/certificate.ts';
+import { serialNumbers } from '../../formats/certificate.ts';
 import { encodePem } from '../../formats/pem.ts';
 import type { PublicKey } from '../../formats/public-key.ts';
 import type { Signer } from '../../keys/signer.ts';
@@ -67,7 +67,8 @@ export function createCa(runtime: CaRuntime, options: CaOptions): Service {
     keys: createIssuerKeySource(runtime, { allowHttp: options.allowHttp === true }),
     fetchFor: options.fetchFor ?? (() => runtime.fetch),
   };
-  const issuer = { runtime, options, authority, verifier };
+  const nextSerial = serialNumbers((length) => runtime.random(length));
+  const issuer = { runtime, options, authority, verifier, nextSerial };
   const chains = [options.chain, ...(options.retiredChains ?? [])].map((chain) =>
     chain.map((der) => encodePem('CERTIFICATE', der)),
   );
@@ -157,6 +158,7 @@ interface Issuing {
   readonly options: CaOptions;
   readonly authority: SigningAuthority;
   readonly verifier: TokenVerifier;
+  readonly nextSerial: () => Uint8Array;
 }
 
 /** The certificate that a request asks for, PEM without its last newline; what happened is logged. */
@@ -215,7 +217,7 @@ async function certify(token: VerifiedToken, key: PublicKey, issuing: Issuing): 
   if (now < own.notBefore.getTime() || now > own.notAfter.getTime()) {
     throw new IssuingFailure('ca', new Error('the certificate of the authority is not valid now'));
   }
-  const serial = serialNumber((length) => runtime.random(length));
+  const serial = issuing.nextSerial();
   const { certificate, logIndex } = await authority.issue({
     serial,
     // Never outside of the validity of the authority itself.
