@@ -1,11 +1,12 @@
 /** A private Sigstore over its life: first start, resuming, what it refuses, rotation, its end. */
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
 import { parseCheckpoint } from '../../src/formats/checkpoint.ts';
 import { parseTrustedRoot } from '../../src/formats/trusted-root.ts';
+import { addRekorEntry } from '../support/rekor-entry.ts';
 import { runInProcess } from '../support/run-cli.ts';
 import { type Serving, serve } from '../support/serve.ts';
 import { type Releases, temporaryDirectory } from '../support/temporary.ts';
@@ -26,39 +27,12 @@ async function assertRefuses(serving: Serving, code: string, exit: number): Prom
   assert.equal(ended.code, exit, ended.stderr);
 }
 
-/** Adds an entry to Rekor v1 and gives its id. */
-async function addEntry(url: string): Promise<string> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  const message = randomBytes(32);
-  const response = await fetch(`${url}/rekor/api/v1/log/entries`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      apiVersion: '0.0.1',
-      kind: 'hashedrekord',
-      spec: {
-        data: { hash: { algorithm: 'sha256', value: createHash('sha256').update(message).digest('hex') } },
-        signature: {
-          content: sign('sha256', message, privateKey).toString('base64'),
-          publicKey: {
-            content: Buffer.from(publicKey.export({ type: 'spki', format: 'pem' })).toString('base64'),
-          },
-        },
-      },
-    }),
-  });
-  assert.equal(response.status, 201, await response.clone().text());
-  return Object.keys((await response.json()) as object)[0] ?? '';
-}
-
 interface LogInfo {
   readonly treeSize: number;
   readonly treeID: string;
   readonly signedTreeHead: string;
   readonly inactiveShards: readonly { readonly treeID: string; readonly treeSize: number }[] | null;
 }
-
-type LogEntries = Readonly<Record<string, { readonly logIndex: number }>>;
 
 async function logInfo(url: string): Promise<LogInfo> {
   return (await (await fetch(`${url}/rekor/api/v1/log`)).json()) as LogInfo;
@@ -73,7 +47,7 @@ test('the first start makes everything, later ones go on with it', async (t) => 
   const words = ['--data', data, ...anywhere, '-o', 'json'];
   const first = await serve(t, words, password);
   const url = started(first);
-  const id = await addEntry(url);
+  const { id } = await addRekorEntry(url);
   const root = await (await fetch(`${url}/tuf/1.root.json`)).text();
   const { stdout, stderr } = first.printed();
   const document = JSON.parse(stdout);
@@ -97,7 +71,7 @@ test('the first start makes everything, later ones go on with it', async (t) => 
   assert.equal((await fetch(`${second}/rekor/api/v1/log/entries/${id}`)).status, 200);
   assert.equal((await logInfo(second)).treeSize, 1);
   assert.equal(await (await fetch(`${second}/tuf/1.root.json`)).text(), root);
-  assert.notEqual(await addEntry(second), id);
+  assert.notEqual((await addRekorEntry(second)).id, id);
   assert.equal((await logInfo(second)).treeSize, 2);
 });
 
@@ -138,11 +112,11 @@ describe('what it refuses_fail', () => {
     const data = await newFolder(t);
     const words = ['--data', data, ...anywhere];
     const first = await serve(t, words);
-    await addEntry(started(first));
+    await addRekorEntry(started(first));
     await first.stop();
     await cp(join(data, 'logs'), `${data}-backup`, { recursive: true });
     const second = await serve(t, words);
-    await addEntry(started(second));
+    await addRekorEntry(started(second));
     await second.stop();
     await rm(join(data, 'logs'), { recursive: true });
     await cp(`${data}-backup`, join(data, 'logs'), { recursive: true });
@@ -157,9 +131,8 @@ describe('what it refuses_fail', () => {
     const third = await serve(t, words);
     const url = started(third);
     assert.match(third.printed().stderr, /log\.lost/);
-    const id = await addEntry(url);
-    const entry = (await (await fetch(`${url}/rekor/api/v1/log/entries/${id}`)).json()) as LogEntries;
-    assert.equal(entry[id]?.logIndex, 2);
+    const { id, logIndex } = await addRekorEntry(url);
+    assert.equal(logIndex, 2);
     const byIndex = await fetch(`${url}/rekor/api/v1/log/entries?logIndex=2`);
     assert.deepEqual(Object.keys((await byIndex.json()) as object), [id]);
     assert.equal((await fetch(`${url}/rekor/api/v1/log/entries?logIndex=1`)).status, 404);
@@ -185,7 +158,7 @@ test('rotation: what is retired stays readable and trusted', async (t) => {
   const words = ['--data', data, ...anywhere];
   const first = await serve(t, words);
   const old = started(first);
-  const entry = await addEntry(old);
+  const { id: entry } = await addRekorEntry(old);
   const before = await logInfo(old);
   await first.stop();
   const kinds = ['ca', 'tsa', 'ct', 'rekor', 'rekor2', 'tuf-root', 'tuf-targets', 'tuf-online'];
@@ -204,7 +177,7 @@ test('rotation: what is retired stays readable and trusted', async (t) => {
     [[before.treeID, 1]],
   );
   assert.equal((await fetch(`${url}/rekor/api/v1/log/entries/${entry}`)).status, 200);
-  await addEntry(url);
+  await addRekorEntry(url);
   const retired = await fetch(`${url}/rekor2/rekor2-1/api/v2/checkpoint`);
   assert.equal(parseCheckpoint(await retired.text()).origin, '127.0.0.1');
   assert.equal((await fetch(`${url}/tuf/2.root.json`)).status, 200);
@@ -238,7 +211,7 @@ interface Metadata {
 test('requests under way are answered when it is told to end', async (t) => {
   const serving = await serve(t, ['--data', await newFolder(t), ...anywhere]);
   const url = started(serving);
-  const adding = Array.from({ length: 20 }, () => addEntry(url));
+  const adding = Array.from({ length: 20 }, () => addRekorEntry(url));
   await Promise.all(adding.slice(0, 1));
   const ended = serving.stop();
   // Those that were taken in are answered; a connection that came too late is refused, and nothing in between.
@@ -256,7 +229,7 @@ test('metrics and health on their own address', async (t) => {
   const serving = await serve(t, ['--config', config, ...anywhere, '-o', 'json']);
   const url = started(serving);
   const { admin } = JSON.parse(serving.printed().stdout);
-  await addEntry(url);
+  await addRekorEntry(url);
   const metrics = await (await fetch(`${admin}/metrics`)).text();
   assert.match(metrics, /^boltseal_log_entries_accepted_total 1$/m);
   assert.match(metrics, /^boltseal_http_requests_total\{.*service="rekor".*\} 1$/m);

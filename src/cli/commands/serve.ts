@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
 import { BoltsealError } from '../../core/errors.ts';
 import type { HttpResponse, HttpService } from '../../core/http.ts';
 import type { Runtime } from '../../core/runtime.ts';
@@ -18,6 +19,7 @@ const tendEvery = 300_000;
 
 /** Runs a private Sigstore until the process is told to end. */
 export async function run(context: CommandContext): Promise<undefined> {
+  keepMemorySmall();
   const config = await serveConfig(context.flags, { listen: true });
   const folder = serveFolder(context, config);
   const runtime = serveRuntime(context, config);
@@ -46,6 +48,16 @@ export async function run(context: CommandContext): Promise<undefined> {
     await Promise.all(listeners.map((one) => one.close()));
     await sigstore?.close();
   }
+}
+
+/**
+ * A server makes much garbage that dies young. V8 gives it ever more room as load grows (290 MiB in all); with room of
+ * this size the process stays a third smaller and is no slower (bench/RESULTS.md). A flag on the command line of Node
+ * wins.
+ */
+function keepMemorySmall(): void {
+  const given = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  if (!given.includes('semi-space')) setFlagsFromString('--max-semi-space-size=4');
 }
 
 async function open(
