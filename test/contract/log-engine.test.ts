@@ -7,7 +7,7 @@ import { after, describe, it, type TestContext } from 'node:test';
 import { utf8 } from '../../src/core/encoding.ts';
 import { type ErrorCode, isBoltsealError } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
-import type { Runtime } from '../../src/core/runtime.ts';
+import type { LogEvent, Runtime } from '../../src/core/runtime.ts';
 import { type NoteSigner, parseCheckpoint, verifyCheckpoint } from '../../src/formats/checkpoint.ts';
 import {
   emptyRoot,
@@ -357,12 +357,18 @@ function contract(kind: StorageKind): void {
     const it = await world(t, kind);
     if (it === undefined) return;
     let now = 5_000_000;
-    const log = await it.open({}, { ...createRuntime(), now: () => new Date(now) });
+    const told: string[] = [];
+    const runtime = { now: () => new Date(now), log: ({ event }: LogEvent) => void told.push(event) };
+    const log = await it.open({}, { ...createRuntime(), ...runtime });
     assert.equal((await log.add(entry('a'))).time, 5_000_000);
-    now = 4_000_000;
+    now = 4_999_000;
     assert.equal((await log.add(entry('b'))).time, 5_000_000);
+    assert.deepEqual(told, []);
+    now = 4_000_000;
+    for (const text of ['c', 'd']) assert.equal((await log.add(entry(text))).time, 5_000_000);
+    assert.deepEqual(told, ['log.clock']);
     now = 6_000_000;
-    const last = await log.add(entry('c'));
+    const last = await log.add(entry('e'));
     assert.deepEqual([last.time, last.head.time], [6_000_000, 6_000_000]);
   });
 

@@ -14,6 +14,9 @@ import { WitnessClient } from './witness.ts';
 /** Attempts of one batch whose commits fail in ways that say nothing about their outcome. */
 const mostAttempts = 3;
 
+/** Milliseconds that the last entry may be ahead of the clock before it is told, and between two such tellings. */
+const clockSlack = 30_000;
+
 /** A commit failed, and may have happened all the same. */
 class UnknownOutcome extends Error {}
 
@@ -34,6 +37,7 @@ export class LogAppender {
   #running: Promise<void> | undefined;
   #cosigning: Promise<void> | undefined;
   #isClosing = false;
+  #clockTold = Number.NEGATIVE_INFINITY;
 
   constructor(runtime: Runtime, options: OpenLogOptions, store: LogStore, view: LogView) {
     this.#runtime = runtime;
@@ -124,7 +128,9 @@ export class LogAppender {
       const { view } = transaction;
       await this.#view.catchUp(view.heads, known, view.added);
       head = view.heads.head;
-      plan = planBatch(items, view, this.#runtime.now().getTime());
+      const now = this.#runtime.now().getTime();
+      if (head.time > now + clockSlack) this.#tellClock(head.time - now);
+      plan = planBatch(items, view, now);
       if (plan.rows.length > 0) {
         const { batch, growth } = await this.#prepare(plan, view);
         isCommitting = true;
@@ -141,6 +147,19 @@ export class LogAppender {
     if (!isCommitting) await transaction.release();
     await this.#answer(plan, head, started);
     return plan.left;
+  }
+
+  /** New entries get the time of the last one until the clock has caught up: then certificates are expired at that time. */
+  #tellClock(behind: number): void {
+    const time = this.#runtime.monotonic();
+    if (time - this.#clockTold < clockSlack) return;
+    this.#clockTold = time;
+    this.#runtime.log({
+      level: 'warn',
+      event: 'log.clock',
+      message: `the clock is ${Math.round(behind / 1_000)} s behind the last entry of the log ${this.#options.id}`,
+      fields: { log: this.#options.id, behind },
+    });
   }
 
   async #prepare(plan: PlannedBatch, view: AppendView): Promise<PreparedBatch> {
