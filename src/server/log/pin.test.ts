@@ -15,7 +15,7 @@ test('a pin is what was written last, in a folder that is made for it', async (t
   const folder = join(await temporaryDirectory(t), 'pins', 'deep');
   const pin = filePin(folder, 'a.log');
   assert.equal(pin.read(), undefined);
-  for (const size of [1, 7]) {
+  for (const size of [1, 123_456, 7]) {
     pin.write(note(size));
     assert.equal(pin.read()?.size, size);
   }

@@ -2,9 +2,9 @@
  * The pin of a log: its last public checkpoint, kept in a file outside the database. A database that was restored from
  * a backup is older than its pin, and a log that went on from there would contradict what it had signed.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { BoltsealError, isBoltsealError } from '../../core/errors.ts';
+import { BoltsealError } from '../../core/errors.ts';
 import { parseCheckpoint, type SignedCheckpoint } from '../../formats/checkpoint.ts';
 
 /** The pin of one log. */
@@ -18,15 +18,17 @@ export interface Pin {
   write(checkpoint: string): void;
 }
 
-/** The pin of the log `id` in `folder`, which is made when it is not there. */
+/**
+ * The pin of the log `id` in `folder`, which is made when it is not there. The file is written in place, in one write
+ * that covers what was there: to replace it with another takes milliseconds on some file systems, for every batch.
+ */
 export function filePin(folder: string, id: string): Pin {
   const path = join(folder, `${id}.checkpoint`);
-  const temporary = `${path}.new`;
   return {
     read() {
-      const text = readPin(path);
-      // What a power failure may leave of a file that was not synced.
-      if (text === undefined || /^\0*$/.test(text)) return undefined;
+      const text = readPin(path)?.replace(/\0+$/, '');
+      // Empty is what a power failure may leave of a file that was not synced.
+      if (text === undefined || text === '') return undefined;
       try {
         return parseCheckpoint(text, `the pinned checkpoint ${path}`);
       } catch (cause) {
@@ -38,7 +40,7 @@ export function filePin(folder: string, id: string): Pin {
     },
     write(checkpoint) {
       try {
-        writeAndRename(folder, temporary, path, checkpoint);
+        overwrite(folder, path, checkpoint);
       } catch (cause) {
         throw new BoltsealError('ERR_FILE_WRITE', `the pinned checkpoint ${path} cannot be written`, {
           cause,
@@ -57,17 +59,29 @@ function readPin(path: string): string | undefined {
   }
 }
 
-function writeAndRename(folder: string, temporary: string, path: string, text: string): void {
+function overwrite(folder: string, path: string, text: string): void {
+  const descriptor = openPin(folder, path);
   try {
-    writeFileSync(temporary, text, { mode: 0o600 });
+    const content = Buffer.from(text);
+    const padded = Buffer.alloc(Math.max(content.length, fstatSync(descriptor).size));
+    content.copy(padded);
+    const written = writeSync(descriptor, padded, 0, padded.length, 0);
+    if (written !== padded.length) throw new Error(`only ${written} bytes were written`);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openPin(folder: string, path: string): number {
+  try {
+    return openSync(path, 'r+');
   } catch (error) {
     if (!isNotThere(error)) throw error;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, text, { mode: 0o600 });
+    return openSync(path, 'w', 0o600);
   }
-  renameSync(temporary, path);
 }
 
 function isNotThere(error: unknown): boolean {
-  return error instanceof Error && !isBoltsealError(error) && 'code' in error && error.code === 'ENOENT';
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
