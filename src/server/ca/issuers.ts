@@ -37,7 +37,7 @@ export interface IssuerConfig {
   readonly skipEmailVerification?: boolean | undefined;
 }
 
-/** Every issuer that is accepted. The lead's configuration is one, and so is what `readFulcioConfig` returns. */
+/** Every issuer that is accepted. The configuration of a private Sigstore is one, and so is that of Fulcio. */
 export interface CaIssuers {
   readonly issuers: readonly IssuerConfig[];
   readonly metaIssuers: readonly IssuerConfig[];
