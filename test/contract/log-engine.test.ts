@@ -8,7 +8,12 @@ import { utf8 } from '../../src/core/encoding.ts';
 import { type ErrorCode, isBoltsealError } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
 import type { LogEvent, Runtime } from '../../src/core/runtime.ts';
-import { type NoteSigner, parseCheckpoint, verifyCheckpoint } from '../../src/formats/checkpoint.ts';
+import {
+  type NoteSigner,
+  parseCheckpoint,
+  signCheckpoint,
+  verifyCheckpoint,
+} from '../../src/formats/checkpoint.ts';
 import {
   emptyRoot,
   foldNodes,
@@ -473,6 +478,9 @@ function contract(kind: StorageKind): void {
     await it.close();
     await (await it.open({ pin })).add(entry('more'));
     await it.close();
+    const foreign = filePin(join(folder, 'pins'), 'foreign');
+    foreign.write(await signCheckpoint({ origin, size: 1, root: emptyRoot }, 0, newKey()));
+    await assert.rejects(it.open({ pin: foreign }), withCode('ERR_SERVER_DATA'));
     // The same log, restored from an older backup, or lost.
     const old = await other.open();
     t.after(() => old.close());

@@ -11,7 +11,7 @@ import { equalBytes } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import { signCheckpoint, verifyCheckpoint } from '../../formats/checkpoint.ts';
+import { type SignedCheckpoint, signCheckpoint, verifyCheckpoint } from '../../formats/checkpoint.ts';
 import { emptyRoot } from '../../formats/merkle.ts';
 import { LogAppender } from './appender.ts';
 import { searchKey } from './batch.ts';
@@ -44,7 +44,7 @@ export async function openLog(runtime: Runtime, options: OpenLogOptions): Promis
     await checkPublic(heads.published, tree, options.id, 'the public checkpoint');
     const pinned = options.pin?.read();
     if (pinned !== undefined) {
-      verifyCheckpoint(pinned, [options.key.verifier], options.origin);
+      checkPin(pinned, options);
       await checkPublic(pinned, tree, options.id, 'the pinned checkpoint');
     }
     const view = new LogView(runtime, options, store, tree, heads.published);
@@ -69,6 +69,21 @@ async function createLog(runtime: Runtime, options: OpenLogOptions, store: LogSt
   const heads = await store.heads();
   if (heads === undefined) throw new BoltsealError('ERR_SERVER_DATA', `the log ${id} was not created`);
   return heads;
+}
+
+/** Throws `ERR_SERVER_DATA` unless the pinned checkpoint is this log's. */
+function checkPin(pinned: SignedCheckpoint, { id, origin, key }: OpenLogOptions): void {
+  try {
+    verifyCheckpoint(pinned, [key.verifier], origin);
+  } catch (cause) {
+    throw new BoltsealError(
+      'ERR_SERVER_DATA',
+      `the pinned checkpoint of the log ${id} is of another key or origin`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Throws `ERR_LOG_ROLLBACK` unless the tree has what was public before. */

@@ -49,6 +49,7 @@ export async function postgresStorage(options: PostgresOptions): Promise<LogStor
       connectionString: options.url,
       max,
       connectionTimeoutMillis: connectTime,
+      idleTimeoutMillis: 60_000,
       keepAlive: true,
       application_name: 'boltseal',
     });
