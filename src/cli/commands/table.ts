@@ -274,7 +274,8 @@ export const commands: readonly CommandSpec[] = [
     description: [
       'Runs a certificate authority (Fulcio), transparency logs (Rekor v1, Rekor v2, CT), a timestamp authority and the TUF ' +
         'repository with what clients trust, in one process. The first start makes everything in the data folder; later ' +
-        'starts go on with it. It prints how to point clients at it, and runs until it is told to end.',
+        'starts go on with it. It prints how to point clients at it, and runs until it is told to end (no --timeout holds ' +
+        'unless one is given).',
       'Key files are encrypted. Their passphrase comes from BOLTSEAL_PASSWORD or COSIGN_PASSWORD, or the setting ' +
         '`keys.password`, else it is asked for on the terminal; with --dev it is empty unless given.',
     ],
