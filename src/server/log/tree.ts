@@ -78,6 +78,11 @@ function tileKey(level: number, index: number): number {
   return level * 2 ** 46 + index;
 }
 
+/** The level of the node that covers so many leaves, or undefined when none does, or it is above 30. */
+function perfectLevel(count: number): number | undefined {
+  return count <= 0x4000_0000 && (count & (count - 1)) === 0 ? 31 - Math.clz32(count) : undefined;
+}
+
 function damaged(what: string): BoltsealError {
   return new BoltsealError('ERR_SERVER_DATA', `the store of the log is damaged: ${what}`);
 }
@@ -218,16 +223,20 @@ export class LogTree {
   }
 
   #rangeRoot(range: LeafRange): Uint8Array | Promise<Uint8Array> {
+    const level = perfectLevel(range.end - range.start);
+    // Nearly all ranges of a proof are one node.
+    if (level !== undefined) {
+      return this.#node(level, range.start / 2 ** level, this.#edge) ?? this.#loadRange(range);
+    }
     const computed = this.#ragged.get(range.end)?.get(range.start);
     if (computed !== undefined) return computed;
-    const nodes = rangeNodes(range);
     const found: Uint8Array[] = [];
-    for (const { level, index } of nodes) {
+    for (const { level, index } of rangeNodes(range)) {
       const node = this.#node(level, index, this.#edge);
       if (node === undefined) return this.#loadRange(range);
       found.push(node);
     }
-    return found.length === 1 ? (found[0] as Uint8Array) : this.#remember(range, foldNodes(found));
+    return this.#remember(range, foldNodes(found));
   }
 
   async #loadRange(range: LeafRange): Promise<Uint8Array> {
