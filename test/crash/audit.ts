@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { base64, equalBytes } from '../../src/core/encoding.ts';
 import { type NoteVerifier, parseCheckpoint, verifyCheckpoint } from '../../src/formats/checkpoint.ts';
 import { foldNodes, growEdge, hashLeaf } from '../../src/formats/merkle.ts';
-import type { TransparencyLog } from '../../src/server/log/log.ts';
+import type { StoredEntry, TransparencyLog } from '../../src/server/log/log.ts';
 import type { Released } from './writer.ts';
 
 /** What a run came to. */
@@ -26,11 +26,14 @@ export class Auditor {
   readonly #verifier: NoteVerifier;
   readonly #origin: string;
   readonly #read = new Map<string, number>();
-  /** What was released: by index, hash and time; by size, root. */
-  readonly #answers = new Map<number, string>();
+  /** Roots of the checkpoints that were released, by size. */
   readonly #roots = new Map<number, Uint8Array>();
-  /** What was found: index by hash, and the right edge of all entries read. */
-  readonly #indexes = new Map<string, number>();
+  /** What was released and not yet compared with the log. */
+  #newAnswers: { readonly index: number; readonly said: string }[] = [];
+  #newRoots: { readonly size: number; readonly root: Uint8Array }[] = [];
+  /** Hash and time of every entry that was read, by index; their hashes; and the right edge of the tree of them. */
+  readonly #found: string[] = [];
+  readonly #hashes = new Set<string>();
   readonly #edge: Uint8Array[] = [];
   #time = 0;
   #count = 0;
@@ -59,52 +62,47 @@ export class Auditor {
       verifyCheckpoint(checkpoint, [this.#verifier], this.#origin);
       assert.equal(root, undefined, `two checkpoints of size ${checkpoint.size}`);
       this.#roots.set(checkpoint.size, checkpoint.root);
+      this.#newRoots.push({ size: checkpoint.size, root: checkpoint.root });
     }
     if (!('index' in item)) return;
     this.#count++;
     assert.ok(item.index < checkpoint.size, 'a checkpoint covers the entry it came with');
-    const said = `${item.hash} ${item.time}`;
-    assert.equal(this.#answers.get(item.index) ?? said, said, `two answers for index ${item.index}`);
-    this.#answers.set(item.index, said);
+    this.#newAnswers.push({ index: item.index, said: `${item.hash} ${item.time}` });
   }
 
-  /** Reads what is new in the log and compares all of it with what was released. */
+  /** Reads what is new in the log and compares it with what was released. */
   async check(log: TransparencyLog): Promise<AuditSummary> {
     const head = await log.head();
-    const before = this.#indexes.size;
-    assert.ok(head.size >= before, 'a log never shrinks');
-    for (let start = before; start < head.size; start += 256) {
+    assert.ok(head.size >= this.#found.length, 'a log never shrinks');
+    for (let start = this.#found.length; start < head.size; start += 256) {
       const entries = await log.entries(start, Math.min(start + 256, head.size));
       assert.equal(entries.length, Math.min(256, head.size - start));
-      for (const [place, { index, time, leafHash, body }] of entries.entries()) {
-        assert.equal(index, start + place);
-        assert.deepEqual(hashLeaf(body), leafHash);
-        assert.ok(time >= this.#time, 'time never goes back');
-        this.#time = time;
-        const hash = base64(leafHash);
-        assert.equal(this.#indexes.get(hash), undefined, `an entry is at two places: ${index}`);
-        this.#indexes.set(hash, index);
-        growEdge(this.#edge, index, leafHash);
-        const said = this.#answers.get(index);
-        if (said !== undefined)
-          assert.equal(said, `${hash} ${time}`, `entry ${index} is not what was answered`);
-        const root = this.#roots.get(index + 1);
-        if (root !== undefined)
-          assert.deepEqual(foldNodes(this.#edge), root, `the checkpoint of size ${index + 1}`);
-      }
+      for (const entry of entries) this.#add(entry);
     }
     // With what was read before, this is the root of all entries: they are what they were.
     assert.deepEqual(foldNodes(this.#edge), head.root);
-    await this.#checkReleased(log, head.size);
+    for (const { index, said } of this.#newAnswers) {
+      assert.ok(index < head.size, `entry ${index} was acknowledged and is missing`);
+      assert.equal(this.#found[index], said, `entry ${index} is not what was answered`);
+    }
+    for (const { size, root } of this.#newRoots) {
+      assert.ok(size <= head.size, `a checkpoint of size ${size} was released, and the log has ${head.size}`);
+      assert.deepEqual(await log.rootAt(size), root, `the checkpoint of size ${size}`);
+    }
+    this.#newAnswers = [];
+    this.#newRoots = [];
     return { entries: head.size, answers: this.#count, checkpoints: this.#roots.size };
   }
 
-  async #checkReleased(log: TransparencyLog, size: number): Promise<void> {
-    for (const index of this.#answers.keys())
-      assert.ok(index < size, `entry ${index} was acknowledged and is missing`);
-    for (const [of, root] of this.#roots) {
-      assert.ok(of <= size, `a checkpoint of size ${of} was released, and the log has ${size}`);
-      assert.deepEqual(await log.rootAt(of), root, `the checkpoint of size ${of}`);
-    }
+  #add({ index, time, leafHash, body }: StoredEntry): void {
+    assert.equal(index, this.#found.length);
+    assert.deepEqual(hashLeaf(body), leafHash);
+    assert.ok(time >= this.#time, 'time never goes back');
+    this.#time = time;
+    const hash = base64(leafHash);
+    assert.ok(!this.#hashes.has(hash), `an entry is at two places: ${index}`);
+    this.#hashes.add(hash);
+    this.#found.push(`${hash} ${time}`);
+    growEdge(this.#edge, index, leafHash);
   }
 }
