@@ -45,12 +45,12 @@ export async function verifyToken(token: string, verifier: TokenVerifier): Promi
 
   const issuer = { url: iss, fetch: verifier.fetchFor(accepted.config) };
   const known = await verifier.keys.get(issuer);
-  if (!known.algorithms.includes(parsed.algorithm) || !(await verifiesWithKeys(parsed, known.keys))) {
+  if (!known.algorithms.includes(parsed.algorithm) || !verifiesWithKeys(parsed, known.keys)) {
     const newer = await verifier.keys.refresh(issuer, known);
     if (
       newer === undefined ||
       !newer.algorithms.includes(parsed.algorithm) ||
-      !(await verifiesWithKeys(parsed, newer.keys))
+      !verifiesWithKeys(parsed, newer.keys)
     ) {
       throw tokenRefused('is not signed by its issuer');
     }

@@ -1,6 +1,8 @@
 /** A connection to the database of one log in SQLite: tables, settings, statements, rows. */
 import { randomBytes } from 'node:crypto';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { BoltsealError, isBoltsealError } from '../../../core/errors.ts';
 import type { Batch, EntryRow, StoredHead, StoredHeads } from '../storage.ts';
 import { keyLength, RecentKeys, word } from './recent-keys.ts';
@@ -11,6 +13,11 @@ export type Sqlite = typeof import('node:sqlite');
 
 /** The version of the tables below. */
 const schemaVersion = 1;
+
+/** The path of a database that is in memory. */
+export const memory = ':memory:';
+
+const syncData = promisify(fdatasync);
 
 /** Search keys stand in the entry, one after another, so that those of the last entries are found again. */
 const schema = `
@@ -42,6 +49,14 @@ interface Statements {
 /** An open database. */
 export interface Connection extends Statements {
   readonly database: DatabaseSync;
+  /**
+   * Makes everything that was committed durable. SQLite itself writes a commit into the write-ahead log and does not sync
+   * that (`synchronous=NORMAL`; it still syncs around checkpoints): doing it here, in libuv's threads, is what
+   * `synchronous=FULL` would do with every request of the process waiting.
+   * {@link https://www.sqlite.org/pragma.html#pragma_synchronous}
+   */
+  sync(): Promise<void>;
+  close(): void;
   /** Entries by the first bytes of their leaf hash. */
   readonly leaves: KeyIndex;
   /** Entries by their search keys. */
@@ -69,7 +84,20 @@ export function connect(sqlite: Sqlite, path: string): Connection {
     for (const row of statements.keys.iterate(leaves.covered)) {
       addKeys(leaves, searches, row['idx'] as number, row['hash'] as Uint8Array, row['keys'] as Uint8Array);
     }
-    return { database, ...statements, leaves, searches };
+    let log = path === memory ? undefined : openSync(`${path}-wal`, 'r+');
+    return {
+      database,
+      ...statements,
+      leaves,
+      searches,
+      sync: async () => (log === undefined ? undefined : syncData(log)),
+      close() {
+        // Once alone: the number may soon be another file's.
+        if (log !== undefined) closeSync(log);
+        log = undefined;
+        database.close();
+      },
+    };
   } catch (error) {
     database.close();
     throw damaged(error, path);
@@ -78,7 +106,7 @@ export function connect(sqlite: Sqlite, path: string): Connection {
 
 function prepareDatabase(database: DatabaseSync, path: string): void {
   database.exec(
-    'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;',
+    'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096;',
   );
   // A killed process may have written a commit without syncing it. It is visible now, so it must be durable now: this
   // writes it into the database and syncs that.

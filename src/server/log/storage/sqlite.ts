@@ -25,6 +25,7 @@ import {
   entryByHash,
   entryRow,
   headsOf,
+  memory,
   openDatabase,
   type Sqlite,
   writeBatch,
@@ -50,10 +51,8 @@ export async function sqliteStorage(place: SqlitePlace): Promise<LogStorage> {
       if (!isLogId(id))
         throw new BoltsealError('ERR_SERVER_CONFIG', `not an id of a log: ${JSON.stringify(id)}`);
       if (open.has(id)) throw new BoltsealError('ERR_SERVER_DATA', `the log ${id} is open already`);
-      const store = sqliteLog(
-        sqlite,
-        place === 'memory' ? ':memory:' : join(place.folder, `${id}.sqlite`),
-        () => open.delete(id),
+      const store = sqliteLog(sqlite, place === 'memory' ? memory : join(place.folder, `${id}.sqlite`), () =>
+        open.delete(id),
       );
       open.add(id);
       return store;
@@ -94,6 +93,9 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
   let connection: Connection = connect(sqlite, path);
   // Set when a commit failed in a way that says nothing about what is on the disk.
   let broken = false;
+  // Set when the disk did not confirm a commit. What the system still shows of it may be in memory alone, and asking
+  // again proves nothing: only a new process, which reads the disk, can say what is there.
+  let unconfirmed: unknown;
 
   const inTransaction = <T>(work: () => T): T => {
     const { database } = connection;
@@ -111,8 +113,24 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
       throw error;
     }
   };
+  /** Resolves when what was committed is on the disk. */
+  const confirm = async (): Promise<void> => {
+    try {
+      await connection.sync();
+    } catch (error) {
+      unconfirmed = error;
+      throw error;
+    }
+  };
+  const throwUnconfirmed = (): void => {
+    if (unconfirmed === undefined) return;
+    throw new BoltsealError('ERR_LOG_STOPPED', `the disk did not confirm what was written to ${path}`, {
+      cause: unconfirmed,
+      hint: 'Look after the disk, then start again.',
+    });
+  };
   const reopen = (): void => {
-    if (path === ':memory:') throw new BoltsealError('ERR_SERVER_DATA', 'a log in memory was damaged');
+    if (path === memory) throw new BoltsealError('ERR_SERVER_DATA', 'a log in memory was damaged');
     // It may be closed already by an attempt to open it again that failed.
     closeDatabase(connection);
     connection = connect(sqlite, path);
@@ -139,10 +157,12 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
         for (const which of ['head', 'published'])
           connection.setHead.run(which, size, root, time, checkpoint);
       });
-      if (path !== ':memory:') syncFolder(join(path, '..'));
+      await confirm();
+      if (path !== memory) syncFolder(join(path, '..'));
     },
     heads: async () => heads(),
     async begin(known, leafHashes): Promise<AppendTransaction> {
+      throwUnconfirmed();
       if (broken) reopen();
       const found = heads();
       if (found === undefined) throw new BoltsealError('ERR_SERVER_DATA', `the log in ${path} is gone`);
@@ -156,6 +176,7 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
           refuseTwice(connection, batch);
           try {
             const written = inTransaction(() => writeBatch(connection, found.head, batch));
+            await confirm();
             written();
           } catch (error) {
             broken = true;
@@ -168,6 +189,7 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
     async publish({ size, root, time, checkpoint }) {
       try {
         connection.setHead.run('published', size, root, time, checkpoint);
+        await confirm();
       } catch (error) {
         broken = true;
         throw damaged(error, path);
@@ -191,9 +213,9 @@ function sqliteLog(sqlite: Sqlite, path: string, closed: () => void): LogStore {
   };
 }
 
-function closeDatabase({ database }: Connection): void {
+function closeDatabase(connection: Connection): void {
   try {
-    database.close();
+    connection.close();
   } catch {
     // It is closed.
   }
