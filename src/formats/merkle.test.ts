@@ -73,10 +73,7 @@ describe('the Merkle tree', () => {
       hex(inputs[0] as Uint8Array),
       '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
     );
-    assert.equal(
-      hex(naiveRoot(inputs)),
-      'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
-    );
+    assert.equal(hex(naiveRoot(inputs)), 'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c');
   });
 
   it('grows at its right edge', () => {
