@@ -15,8 +15,8 @@ import { encodeTrustedRoot, trustedAuthority } from '../../src/formats/trusted-r
 import { localSigner } from '../../src/keys/local-signer.ts';
 import type { Signer } from '../../src/keys/signer.ts';
 import { listen } from '../../src/node/http-server.ts';
-import { answerService, splitTarget } from '../../src/server/http/service.ts';
 import { createTimestampAuthority } from '../../src/server/tsa/timestamp-authority.ts';
+import { answerService, splitTarget } from '../support/answer-service.ts';
 import { needPrograms } from '../support/programs.ts';
 import { type Client, clientIn } from '../support/sigstore.ts';
 import { type Releases, temporaryDirectory } from '../support/temporary.ts';

@@ -14,12 +14,12 @@ import {
 import { localSigner } from '../../src/keys/local-signer.ts';
 import type { Signer } from '../../src/keys/signer.ts';
 import { type Listener, listen } from '../../src/node/http-server.ts';
-import { answerService, splitTarget } from '../../src/server/http/service.ts';
 import { openTufRepository, roleOf } from '../../src/server/tuf/repository.ts';
 import { createTufService } from '../../src/server/tuf/service.ts';
 import { folderTufStorage } from '../../src/server/tuf/storage.ts';
 import { buildTargets, type SigstoreInstances } from '../../src/server/tuf/targets.ts';
 import type { TufRepository } from '../../src/server/tuf/tuf-repository.ts';
+import { answerService, splitTarget } from '../support/answer-service.ts';
 import { needPrograms } from '../support/programs.ts';
 import { clientIn } from '../support/sigstore.ts';
 import { type Releases, temporaryDirectory } from '../support/temporary.ts';

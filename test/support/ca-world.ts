@@ -12,10 +12,11 @@ import { localSigner } from '../../src/keys/local-signer.ts';
 import type { Signer } from '../../src/keys/signer.ts';
 import { type CaOptions, createCa } from '../../src/server/ca/ca.ts';
 import { type CtLog, createCtLog } from '../../src/server/ct/ct-log.ts';
-import { answerService, type Service, splitTarget } from '../../src/server/http/service.ts';
+import type { Service } from '../../src/server/http/service.ts';
 import { openLog } from '../../src/server/log/engine.ts';
 import type { TransparencyLog } from '../../src/server/log/log.ts';
 import { sqliteStorage } from '../../src/server/log/storage/sqlite.ts';
+import { answerService, splitTarget } from './answer-service.ts';
 import type { Releases } from './temporary.ts';
 import { createTestIssuer, type TestIssuer } from './test-issuer.ts';
 

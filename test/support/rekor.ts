@@ -12,11 +12,12 @@ import { signatureAlgorithms } from '../../src/formats/signature-algorithm.ts';
 import { localSigner } from '../../src/keys/local-signer.ts';
 import type { Signer } from '../../src/keys/signer.ts';
 import { createRuntime } from '../../src/node/runtime.ts';
-import { answerService, type Service, splitTarget } from '../../src/server/http/service.ts';
+import type { Service } from '../../src/server/http/service.ts';
 import { openLog } from '../../src/server/log/engine.ts';
 import type { TransparencyLog } from '../../src/server/log/log.ts';
 import { sqliteStorage } from '../../src/server/log/storage/sqlite.ts';
 import type { RekorShard } from '../../src/server/rekor/shards.ts';
+import { answerService, splitTarget } from './answer-service.ts';
 import type { Releases } from './temporary.ts';
 
 /** A new signer. */

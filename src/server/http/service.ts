@@ -1,6 +1,6 @@
 /**
- * What the services of a private Sigstore have in common: a table of routes each, read by one dispatcher that routes,
- * reads bodies within their limit, and turns whatever goes wrong into the service's own kind of error.
+ * What the services of a private Sigstore have in common: a table of routes each, read by one dispatcher (`server/app`) that
+ * routes, reads bodies within their limit, and turns whatever goes wrong into the service's own kind of error.
  */
 import { utf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
@@ -75,56 +75,6 @@ export function busy(seconds = 1): ServiceRefusal {
   });
 }
 
-/** The route of `service` that a request asks for, and what its path matched. Throws {@link ServiceRefusal} 404 or 405. */
-export function findRoute(
-  service: Service,
-  method: string,
-  path: string,
-): { readonly route: Route; readonly params: Readonly<Record<string, string>> } {
-  const asked = method === 'HEAD' ? 'GET' : method;
-  const allowed = new Set<string>();
-  for (const route of service.routes) {
-    const params = matchPath(route.path, path);
-    if (params === undefined) continue;
-    if (route.method === asked) return { route, params };
-    allowed.add(route.method);
-  }
-  if (allowed.size === 0) throw new ServiceRefusal(404, `path ${path.slice(0, 200)} was not found`);
-  throw new ServiceRefusal(405, `method ${method.slice(0, 16)} is not allowed`, {
-    headers: { allow: [...allowed].join(', ') },
-  });
-}
-
-function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  if (pattern === path) return {};
-  if (!pattern.includes(':') && !pattern.includes('*')) return undefined;
-  const wanted = pattern.split('/');
-  const given = path.split('/');
-  const params: Record<string, string> = {};
-  for (const [index, part] of wanted.entries()) {
-    const value = given[index];
-    if (value === undefined) return undefined;
-    if (part.startsWith('*')) {
-      params[part.slice(1)] = given.slice(index).join('/');
-      return params;
-    }
-    if (part.startsWith(':')) {
-      const decoded = decodePart(value);
-      if (decoded === undefined || decoded === '') return undefined;
-      params[part.slice(1)] = decoded;
-    } else if (part !== value) return undefined;
-  }
-  return wanted.length === given.length ? params : undefined;
-}
-
-function decodePart(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * The body of a request, of at most `limit` bytes within `time` milliseconds. Throws {@link ServiceRefusal} 413, before
  * reading when the announced length is over the limit, and 408.
@@ -145,38 +95,6 @@ export async function readBody(request: HttpRequest, limit: number): Promise<Uin
 
 function tooLarge(limit: number): ServiceRefusal {
   return new ServiceRefusal(413, `the body is larger than ${limit} bytes`);
-}
-
-/**
- * Answers `request` with `service`, `path` being what follows the service's prefix. Never rejects; HEAD is answered as
- * GET without the body.
- */
-export async function answerService(
-  service: Service,
-  request: HttpRequest,
-  path: string,
-  query: URLSearchParams,
-): Promise<HttpResponse> {
-  let response: HttpResponse;
-  try {
-    const { route, params } = findRoute(service, request.method, path);
-    const { method, headers, signal } = request;
-    const body = await readBody(request, route.bodyBytes ?? 0);
-    response = await route.answer({ method, path, params, query, headers, body, signal });
-  } catch (error) {
-    response = service.refuse(error);
-  }
-  return request.method === 'HEAD' ? { ...response, body: null } : response;
-}
-
-/** Path and query of a request's URL; the URL is never resolved, so that `..` and `//` stay what they are. */
-export function splitTarget(url: string): { readonly path: string; readonly query: URLSearchParams } {
-  const start = url.indexOf('/', url.indexOf('://') + 3);
-  const target = start === -1 ? '/' : url.slice(start);
-  const mark = target.indexOf('?');
-  return mark === -1
-    ? { path: target, query: new URLSearchParams() }
-    : { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
 }
 
 /** An answer with a JSON body, written as `JSON.stringify` does. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ContentInfo, SignedData, TimeStampResp, TSTInfo } from 'pkijs';
+import { answerService, splitTarget } from '../../../test/support/answer-service.ts';
 import { needPrograms, runProgram } from '../../../test/support/programs.ts';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
 import { type Exchange, transcripts } from '../../../test/vectors/transcripts.ts';
@@ -23,7 +24,7 @@ import { parseTimestampResponse, requireGranted, type TimestampToken } from '../
 import { encodeTimestampRequest } from '../../formats/timestamp-request.ts';
 import { localSigner } from '../../keys/local-signer.ts';
 import type { Signer } from '../../keys/signer.ts';
-import { answerService, type Service, splitTarget } from '../http/service.ts';
+import type { Service } from '../http/service.ts';
 import { createTimestampAuthority, type TimestampAuthorityOptions } from './timestamp-authority.ts';
 
 const now = new Date('2026-11-25T12:34:56.789Z');

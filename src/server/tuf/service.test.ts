@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { answerService, splitTarget } from '../../../test/support/answer-service.ts';
 import { utf8 } from '../../core/encoding.ts';
 import type { HttpResponse } from '../../core/http.ts';
-import { answerService, splitTarget } from '../http/service.ts';
 import { createTufService } from './service.ts';
 import type { TufFile } from './tuf-repository.ts';
 
