@@ -2,7 +2,7 @@
  * The one error type of Boltseal and the table of its codes.
  *
  * A code is part of the public contract: tests, scripts and programs compare codes, never texts. The table maps
- * each code to the exit code of the command line (DESIGN section 4), and from there reference pages are made.
+ * each code to the exit code of the command line, and from there reference pages are made.
  */
 
 /** Exit codes of the command line; frozen, because scripts branch on them. */
