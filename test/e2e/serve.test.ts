@@ -1,6 +1,6 @@
 /** A private Sigstore over its life: first start, resuming, what it refuses, rotation, its end. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
@@ -226,12 +226,44 @@ test('metrics and health on their own address', async (t) => {
   const data = await newFolder(t);
   const config = `${data}.yaml`;
   await writeFile(config, `data: ${JSON.stringify(data)}\nadmin: 127.0.0.1:0\n`);
-  const serving = await serve(t, ['--config', config, ...anywhere, '-o', 'json']);
+  const serving = await serve(t, ['--dev', '--config', config, ...anywhere, '-o', 'json']);
   const url = started(serving);
   const { admin } = JSON.parse(serving.printed().stdout);
   await addRekorEntry(url);
+  await getCertificate(url);
+  await getTimestamp(url);
   const metrics = await (await fetch(`${admin}/metrics`)).text();
-  assert.match(metrics, /^boltseal_log_entries_accepted_total 1$/m);
+  for (const counted of ['log_entries_accepted', 'certificates_issued', 'timestamps_issued']) {
+    assert.match(metrics, new RegExp(`^boltseal_${counted}_total 1$`, 'm'));
+  }
   assert.match(metrics, /^boltseal_http_requests_total\{.*service="rekor".*\} 1$/m);
   assert.equal((await fetch(`${admin}/readyz`)).status, 200);
 });
+
+async function getCertificate(url: string): Promise<void> {
+  const email = 'dev@example.com';
+  const minted = await fetch(`${url}/oauth2/mint`, json({ email }));
+  const { token } = (await minted.json()) as { token: string };
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const response = await fetch(
+    `${url}/api/v2/signingCert`,
+    json({
+      credentials: { oidcIdentityToken: token },
+      publicKeyRequest: {
+        publicKey: { content: publicKey.export({ type: 'spki', format: 'pem' }) },
+        proofOfPossession: sign('sha256', Buffer.from(email), privateKey).toString('base64'),
+      },
+    }),
+  );
+  assert.equal(response.status, 200, await response.text());
+}
+
+async function getTimestamp(url: string): Promise<void> {
+  const artifactHash = createHash('sha256').update('x').digest('base64');
+  const response = await fetch(`${url}/api/v1/timestamp`, json({ artifactHash, hashAlgorithm: 'sha256' }));
+  assert.equal(response.status, 200);
+}
+
+function json(value: object): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}

@@ -67,6 +67,13 @@ function identityFlags(session: SigstoreSession): readonly string[] {
   return ['--certificate-identity', email, '--certificate-oidc-issuer', session.server.url];
 }
 
+/** The command of a cosign that signs this. */
+async function signingWords(session: SigstoreSession, content: Content): Promise<readonly string[]> {
+  if (content === 'blob') return ['sign-blob'];
+  const predicate = await session.file('predicate', '{"answer":42}');
+  return ['attest-blob', '--type', predicateType, '--predicate', predicate];
+}
+
 async function statement(blob: string): Promise<string> {
   const { createHash } = await import('node:crypto');
   const sha256 = createHash('sha256')
@@ -88,16 +95,7 @@ const cosign3: BlobPeer = {
     const token = { SIGSTORE_ID_TOKEN: await session.server.token(email) };
     // Rekor v1 and the timestamp authority are what this Sigstore offers: no flag says so.
     const config = log === 'Rekor v1' ? [] : ['--signing-config', await signingConfigOf(session, log)];
-    const words =
-      content === 'blob'
-        ? ['sign-blob']
-        : [
-            'attest-blob',
-            '--type',
-            predicateType,
-            '--predicate',
-            await session.file('predicate', '{"answer":42}'),
-          ];
+    const words = await signingWords(session, content);
     await cosign.must([...words, '--yes', '--bundle', bundle, ...config, blob], token);
     return { blob, bundle };
   },
@@ -116,16 +114,7 @@ const cosign2: BlobPeer = {
     const { blob, bundle } = await newBlob(session);
     await initialized(session);
     const { url } = session.server;
-    const words =
-      content === 'blob'
-        ? ['sign-blob']
-        : [
-            'attest-blob',
-            '--type',
-            predicateType,
-            '--predicate',
-            await session.file('predicate', '{"answer":42}'),
-          ];
+    const words = await signingWords(session, content);
     const flags = ['--yes', '--new-bundle-format', '--bundle', bundle, '--fulcio-url', url];
     const services = ['--rekor-url', `${url}/rekor`, '--timestamp-server-url', `${url}/api/v1/timestamp`];
     const token = ['--identity-token', await session.server.token(email)];

@@ -65,11 +65,11 @@ export interface Sigstore {
  * key providers throw; then nothing is left open.
  */
 export async function openSigstore(runtime: Runtime, options: OpenSigstoreOptions): Promise<Sigstore> {
-  const opened: (() => Promise<void>)[] = [];
+  const closers: (() => Promise<void>)[] = [];
   try {
-    return await open(runtime, options, (close) => void opened.push(close));
+    return await open(runtime, options, closers);
   } catch (error) {
-    for (const close of opened.reverse()) await close().catch(() => undefined);
+    for (const close of closers.reverse()) await close().catch(() => undefined);
     throw error;
   }
 }
@@ -77,17 +77,13 @@ export async function openSigstore(runtime: Runtime, options: OpenSigstoreOption
 async function open(
   outer: Runtime,
   options: OpenSigstoreOptions,
-  closing: (close: () => Promise<void>) => void,
+  closers: (() => Promise<void>)[],
 ): Promise<Sigstore> {
   const { config, folder, urls, ring, isDevelopment } = options;
   // Events of services have the id of their request.
   const scope = createRequestScope(outer);
   const { runtime } = scope;
-  const closers: (() => Promise<void>)[] = [];
-  const onClose = (close: () => Promise<void>): void => {
-    closers.push(close);
-    closing(close);
-  };
+  const onClose = (close: () => Promise<void>): void => void closers.push(close);
   const storage = await openStorage(runtime, config, folder);
   onClose(() => storage.close());
   const { state, isNew } = await loadState(runtime, options);
@@ -174,7 +170,7 @@ function assemble(scope: RequestScope, { config }: OpenSigstoreOptions, parts: P
     metrics,
     scope,
     counts: {
-      ca: { 'signing-certificate': 'certificate', 'legacy-signing-certificate': 'certificate' },
+      ca: { 'signing-cert-v2': 'certificate', 'signing-cert-v1': 'certificate' },
       tsa: { timestamp: 'timestamp' },
       rekor: { add: 'entry' },
       rekor2: { add: 'entry' },
