@@ -4,6 +4,7 @@
  *
  *     node bench/parts.ts [--milliseconds N] [--write]
  */
+
 import { generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -27,6 +28,7 @@ import { encryptKeyPair } from '../src/keys/generate.ts';
 import { localSigner } from '../src/keys/local-signer.ts';
 import { openPrivateKey } from '../src/keys/private-key.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../src/verify/entity.ts';
+import { byKeys } from '../src/verify/requirements.ts';
 import { verifyEntity } from '../src/verify/verify-entity.ts';
 import { startEmbeddedRegistryProcess } from '../test/support/embedded-registry-process.ts';
 import { findProgram } from '../test/support/programs.ts';
@@ -99,10 +101,13 @@ async function cryptography(): Promise<Part[]> {
       checked(payload, keyPair.publicKey, signature),
     ),
     synchronous('verify a bundle, from its bytes to evidence', () =>
-      verifyEntity(entityFromBundle(bundle, { place: 'file' }), { keys: [key], digest }),
+      verifyEntity(entityFromBundle(bundle, { place: 'file' }), { signer: byKeys([key]), digest }),
     ),
     synchronous('verify a cosign layer, from its bytes to evidence', () =>
-      verifyEntity(entityFromSignatureLayer(layer, payload, { place: 'file' }), { keys: [key], digest }),
+      verifyEntity(entityFromSignatureLayer(layer, payload, { place: 'file' }), {
+        signer: byKeys([key]),
+        digest,
+      }),
     ),
   ];
 }

@@ -258,6 +258,60 @@ const table = {
     exit: 'network',
     meaning: 'A service answered with a status or body that its protocol does not allow here.',
   },
+  ERR_SERVICE_REFUSED: {
+    exit: 'network',
+    meaning: 'A service understood the request and refused it; trying again does not help.',
+  },
+  ERR_SERVICE_UNAVAILABLE: {
+    exit: 'network',
+    meaning: 'A service kept failing, or asking to wait, until the time budget was used up.',
+  },
+  ERR_SERVICE_INSECURE: {
+    exit: 'usage',
+    meaning: 'A service would be spoken to over plain HTTP without permission.',
+  },
+  ERR_OFFLINE: {
+    exit: 'usage',
+    meaning: 'Something must be asked over the network, and --offline forbids it.',
+  },
+  ERR_SIGNING_CONFIG: {
+    exit: 'usage',
+    meaning: 'The signing configuration names no service that can be used now for what is asked.',
+  },
+
+  ERR_IDENTITY_MISSING: {
+    exit: 'credentials',
+    meaning: 'No identity token can be had here: no provider is present and nobody can be asked.',
+  },
+  ERR_IDENTITY_TOKEN: {
+    exit: 'credentials',
+    meaning:
+      'An identity token cannot be used: malformed, expired, for another audience, or without an identity.',
+  },
+  ERR_IDENTITY_PROVIDER: {
+    exit: 'credentials',
+    meaning: 'A provider of identity tokens is present and gave none.',
+  },
+  ERR_SIGN_IN: {
+    exit: 'credentials',
+    meaning: 'Signing in failed, was refused, or was not finished in time.',
+  },
+  ERR_LOG_PRIVACY: {
+    exit: 'policyRefused',
+    meaning: 'Names of a private repository would be published in a public log without consent.',
+  },
+  ERR_LOG_DEFERRED: {
+    exit: 'noMatchingSignature',
+    meaning: 'A signature whose log entry was deferred cannot be completed any more, or is damaged.',
+  },
+  ERR_TRUST: {
+    exit: 'credentials',
+    meaning: 'There is no trusted root to verify with, or the one there is cannot be used.',
+  },
+  ERR_TUF_EXPIRED: {
+    exit: 'network',
+    meaning: 'TUF metadata is expired, and newer metadata cannot be had.',
+  },
 
   ERR_NO_SIGNATURES: {
     exit: 'noSignatureFound',
@@ -287,6 +341,62 @@ const table = {
   ERR_VERIFY_KEY_MISMATCH: {
     exit: 'noMatchingSignature',
     meaning: 'A signature was made by a certificate, and a key was given to verify with.',
+  },
+  ERR_VERIFY_NO_CERTIFICATE: {
+    exit: 'noCertificate',
+    meaning: 'A signature was made by a bare key, and an identity was asked for.',
+  },
+  ERR_VERIFY_CERTIFICATE: {
+    exit: 'noMatchingSignature',
+    meaning: 'A certificate does not lead to a trusted authority, or must not be used for signatures.',
+  },
+  ERR_VERIFY_CERTIFICATE_TIME: {
+    exit: 'noMatchingSignature',
+    meaning: 'A certificate, or one above it, was not valid when the signature was made.',
+  },
+  ERR_VERIFY_SCT: {
+    exit: 'noMatchingSignature',
+    meaning: 'A certificate is not proven to be in enough trusted certificate transparency logs.',
+  },
+  ERR_VERIFY_IDENTITY: {
+    exit: 'noMatchingSignature',
+    meaning: 'A certificate was issued to somebody else than the one required.',
+  },
+  ERR_VERIFY_LOG_MISSING: {
+    exit: 'noMatchingSignature',
+    meaning: 'A signature is not in as many trusted transparency logs as required.',
+  },
+  ERR_VERIFY_LOG_UNKNOWN: {
+    exit: 'noMatchingSignature',
+    meaning: 'A log entry is of a log that is not trusted, or was not at that time.',
+  },
+  ERR_VERIFY_LOG_ENTRY: {
+    exit: 'noMatchingSignature',
+    meaning: 'A log entry is about another signature, key or artifact.',
+  },
+  ERR_VERIFY_INCLUSION_PROOF: {
+    exit: 'noMatchingSignature',
+    meaning: 'The proof that an entry is in a log is missing or wrong.',
+  },
+  ERR_VERIFY_CHECKPOINT: {
+    exit: 'noMatchingSignature',
+    meaning: 'The checkpoint of an inclusion proof is not signed by the log, or is about another tree.',
+  },
+  ERR_VERIFY_INCLUSION_PROMISE: {
+    exit: 'noMatchingSignature',
+    meaning: 'The signed entry timestamp of a log entry does not verify.',
+  },
+  ERR_VERIFY_TIMESTAMP: {
+    exit: 'noMatchingSignature',
+    meaning: 'A timestamp is of another signature, or not by a trusted timestamp authority.',
+  },
+  ERR_VERIFY_TIMESTAMP_MISSING: {
+    exit: 'noMatchingSignature',
+    meaning: 'A signature has not as many timestamps of trusted authorities as required.',
+  },
+  ERR_VERIFY_TIME: {
+    exit: 'noMatchingSignature',
+    meaning: 'Nothing proves when the signature was made, which a certificate needs.',
   },
   ERR_VERIFY_UNSUPPORTED: {
     exit: 'noMatchingSignature',

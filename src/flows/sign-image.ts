@@ -7,8 +7,9 @@ import type { Annotations, Descriptor } from '../formats/oci.ts';
 import type { Signer } from '../keys/signer.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
+import { byKeys } from '../verify/requirements.ts';
 import type { Evidence } from '../verify/verdict.ts';
-import { verifyEntity } from '../verify/verify-entity.ts';
+import { type EntityRequirements, verifyEntity } from '../verify/verify-entity.ts';
 import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
 import {
   type AssembledSignature,
@@ -100,8 +101,8 @@ async function signManifest(
         const { payload, signedBytes } = writer.describe(subject);
         const signature = await signer.sign(signedBytes, call);
         const made = writer.assemble(payload, signature, signer.publicKey);
-        const required = {
-          keys: [signer.publicKey],
+        const required: EntityRequirements = {
+          signer: byKeys([signer.publicKey]),
           digest: descriptor.digest,
           annotations: subject.annotations,
         };

@@ -8,6 +8,7 @@ import type { PublicKey } from '../formats/public-key.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { DiscoveredSignatures, PlaceReport } from '../registry/discover.ts';
 import type { SignatureHash } from '../verify/authenticate.ts';
+import { byKeys } from '../verify/requirements.ts';
 import type { Evidence, Refusal } from '../verify/verdict.ts';
 import { findCandidates } from './candidates.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
@@ -93,7 +94,7 @@ export async function verifyImage(
   const [keys, { places, candidates }] = await Promise.all([options.keys, finding]);
   if (keys.length === 0) throw new BoltsealError('ERR_USAGE', 'no key was given to verify with');
   const { annotations, checkClaims, hash, given } = options;
-  const required = { keys, digest, annotations, checkClaims, hash };
+  const required = { signer: byKeys(keys), digest, annotations, checkClaims, hash };
   const judged = given ? judgeGiven(given, required) : judgeCandidates(candidates, required);
   const report: VerificationReport = { reference: pinned(image, digest), digest, places, ...judged };
   if (report.accepted.length > 0) return report;
@@ -182,7 +183,7 @@ export async function verifyImages(
 export function distinctSignatures(accepted: readonly Evidence[]): readonly Evidence[] {
   const identity = ({ signedBy, annotations, claim }: Evidence): string =>
     JSON.stringify([
-      signedBy.hint,
+      signedBy.kind === 'key' ? signedBy.hint : [signedBy.identity.issuer, signedBy.identity.subject],
       claim.subjects.map(({ digest }) => digest),
       Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)),
     ]);

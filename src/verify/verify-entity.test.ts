@@ -7,19 +7,24 @@ import { isBoltsealError } from '../core/errors.ts';
 import { encodeBundle } from '../formats/bundle.ts';
 import { signatureLayer } from '../formats/cosign-layer.ts';
 import { inTotoPayloadType, preAuthEncoding } from '../formats/dsse.ts';
-import { publicKeyOf } from '../formats/public-key.ts';
+import { type PublicKey, publicKeyOf } from '../formats/public-key.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
 import { encodeSignStatement, signPredicateType } from '../formats/statement.ts';
 import { authenticate, type SignatureHash } from './authenticate.ts';
 import { entityFromBundle, entityFromSignatureLayer, type SignedEntity } from './entity.ts';
+import { byKeys } from './requirements.ts';
+import type { Evidence } from './verdict.ts';
 import { type EntityRequirements, verifyEntity } from './verify-entity.ts';
+
+const keyOf = ({ signedBy }: Evidence): string | undefined =>
+  signedBy.kind === 'key' ? signedBy.hint : undefined;
 
 const image = digestOf(utf8('image'));
 const other = digestOf(utf8('other image'));
 const trusted = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
 const stranger = publicKeyOf(generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).publicKey, 'x');
 const key = publicKeyOf(trusted, 'x');
-const required: EntityRequirements = { keys: [key], digest: image };
+const required: EntityRequirements = { signer: byKeys([key]), digest: image };
 
 interface Making {
   readonly payload?: Uint8Array;
@@ -87,6 +92,7 @@ describe('verification accepts', () => {
       annotations: { env: 'prod' },
       claimsChecked: true,
       signedBy: { kind: 'key', hint: key.hint, hash: 'sha256' },
+      material: { times: [], logEntries: [] },
     });
   });
 
@@ -104,7 +110,10 @@ describe('verification accepts', () => {
         [key, stranger],
         [stranger, key],
       ]) {
-        assert.equal(verifyEntity(bundleEntity({ hint }), { ...required, keys }).signedBy.hint, key.hint);
+        assert.equal(
+          keyOf(verifyEntity(bundleEntity({ hint }), { ...required, signer: byKeys(keys) })),
+          key.hint,
+        );
       }
     }
   });
@@ -154,12 +163,12 @@ describe('verification accepts', () => {
     refuses(() => bundleEntity({ payload: attestation }), 'ERR_VERIFY_PREDICATE_TYPE', {
       checkClaims: false,
     });
-    refuses(() => bundleEntity(), 'ERR_VERIFY_SIGNATURE', { checkClaims: false, keys: [stranger] });
+    refuses(() => bundleEntity(), 'ERR_VERIFY_SIGNATURE', { checkClaims: false, signer: byKeys([stranger]) });
     refuses(() => bundleEntity(), 'ERR_USAGE', { checkClaims: false, annotations: { env: 'prod' } });
   });
 
   it('a signature with a certificate, when the key given verifies it', () => {
-    assert.equal(verifyEntity(bundleEntity({ certificates: [utf8('x')] }), required).signedBy.hint, key.hint);
+    assert.equal(keyOf(verifyEntity(bundleEntity({ certificates: [utf8('x')] }), required)), key.hint);
   });
 });
 
@@ -177,7 +186,7 @@ describe('hashes', () => {
   const own: Readonly<Record<string, SignatureHash>> = { 'ecdsa-p384': 'sha384', 'ecdsa-p521': 'sha512' };
   for (const [type, signer] of Object.entries(keys)) {
     it(`of ${type}: SHA-256 and the curve's own, or exactly the one asked for`, () => {
-      const asked = { ...required, keys: [publicKeyOf(signer, 'x')] };
+      const asked = { ...required, signer: byKeys([publicKeyOf(signer, 'x')]) };
       for (const hash of ['sha256', 'sha384', 'sha512'] as const) {
         const entity = bundleEntity({ key: signer, hash });
         if (hash === 'sha256' || hash === own[type]) {
@@ -193,7 +202,7 @@ describe('hashes', () => {
 
   it('of Ed25519: none, whatever is asked for', () => {
     const signer = generateKeyPairSync('ed25519').privateKey;
-    const asked = { ...required, keys: [publicKeyOf(signer, 'x')] };
+    const asked = { ...required, signer: byKeys([publicKeyOf(signer, 'x')]) };
     const entity = bundleEntity({ key: signer, hash: null });
     assert.equal(verifyEntity(entity, asked).signedBy.hash, 'pure');
     assert.equal(verifyEntity(entity, { ...asked, hash: 'sha512' }).signedBy.hash, 'pure');
@@ -204,7 +213,7 @@ describe('hashes', () => {
     assert.ok(signer !== undefined);
     const entity = bundleEntity({ key: signer });
     const pss = sign('sha256', entity.signedBytes, { key: signer, padding: 6 });
-    const asked = { ...required, keys: [publicKeyOf(signer, 'x')] };
+    const asked = { ...required, signer: byKeys([publicKeyOf(signer, 'x')]) };
     refuses(() => ({ ...entity, signature: new Uint8Array(pss) }), 'ERR_VERIFY_SIGNATURE', asked);
   });
 });
@@ -217,12 +226,12 @@ describe('verification refuses', () => {
   const twice = (text: string): string => text.replace('"type":', '"type":"x","type":');
   const cases: Readonly<Record<string, readonly [() => SignedEntity, string, Partial<EntityRequirements>?]>> =
     {
-      'bundle: another key': [() => bundle, 'ERR_VERIFY_SIGNATURE', { keys: [stranger] }],
-      'bundle: no key': [() => bundle, 'ERR_VERIFY_SIGNATURE', { keys: [] }],
+      'bundle: another key': [() => bundle, 'ERR_VERIFY_SIGNATURE', { signer: byKeys([stranger]) }],
+      'bundle: no key': [() => bundle, 'ERR_VERIFY_SIGNATURE', { signer: byKeys([]) }],
       'bundle: certificate and another key': [
         () => bundleEntity({ certificates: [utf8('x')] }),
         'ERR_VERIFY_KEY_MISMATCH',
-        { keys: [stranger] },
+        { signer: byKeys([stranger]) },
       ],
       'bundle: another image': [() => bundle, 'ERR_VERIFY_DIGEST', { digest: other }],
       'bundle: annotation missing': [() => bundle, 'ERR_VERIFY_ANNOTATIONS', { annotations: { team: 'x' } }],
@@ -298,7 +307,7 @@ describe('verification refuses', () => {
         () => bundleEntity({ payload: new Uint8Array([0x22, 0xff, 0x22]) }),
         'ERR_ENCODING_INVALID',
       ],
-      'layer: another key': [() => layer, 'ERR_VERIFY_SIGNATURE', { keys: [stranger] }],
+      'layer: another key': [() => layer, 'ERR_VERIFY_SIGNATURE', { signer: byKeys([stranger]) }],
       'layer: another image': [() => layer, 'ERR_VERIFY_DIGEST', { digest: other }],
       'layer: annotation different': [() => layer, 'ERR_VERIFY_ANNOTATIONS', { annotations: { env: 'dev' } }],
       'layer: payload changed': [
@@ -350,7 +359,7 @@ describe('verification refuses', () => {
   });
 
   it('and says by hint whether another key made the signature', () => {
-    const hintOf = (entity: SignedEntity, keys: EntityRequirements['keys']): string => {
+    const hintOf = (entity: SignedEntity, keys: readonly PublicKey[]): string => {
       try {
         authenticate(entity, keys);
         return assert.fail('must be refused');
@@ -379,5 +388,5 @@ it('a bundle that signs a blob is no signature of an image', () => {
 it('SHA-512 digests bind like SHA-256 digests', () => {
   const digest = parseDigest(digestOf(utf8('image'), 'sha512'));
   const entity = bundleEntity({ payload: encodeSignStatement(digest, {}) });
-  assert.equal(verifyEntity(entity, { keys: [key], digest }).digest, digest);
+  assert.equal(verifyEntity(entity, { signer: byKeys([key]), digest }).digest, digest);
 });

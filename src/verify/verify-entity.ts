@@ -2,16 +2,15 @@
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Annotations } from '../formats/oci.ts';
-import type { PublicKey } from '../formats/public-key.ts';
-import { authenticate, type SignatureHash } from './authenticate.ts';
+import { authenticate } from './authenticate.ts';
 import { bindClaim, readClaim } from './bind.ts';
 import type { SignedEntity } from './entity.ts';
+import type { MaterialRequirements, SignerRequirement } from './requirements.ts';
 import type { Evidence } from './verdict.ts';
 
 /** What an entity must satisfy. */
-export interface EntityRequirements {
-  /** The trusted keys; any one of them is enough. Must not be empty. */
-  readonly keys: readonly PublicKey[];
+export interface EntityRequirements extends MaterialRequirements {
+  readonly signer: SignerRequirement;
   /** The digest of the image. */
   readonly digest: Digest;
   /** Annotations that must have been signed, with these values. */
@@ -23,8 +22,6 @@ export interface EntityRequirements {
    * of a signature of another image passes. Payload type and predicate type are required all the same.
    */
   readonly checkClaims?: boolean | undefined;
-  /** The one hash accepted, instead of SHA-256 and the curve's own. */
-  readonly hash?: SignatureHash | undefined;
 }
 
 /**
@@ -38,7 +35,10 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
       hint: 'Annotations are claims: leave out one of the two.',
     });
   }
-  const { key, hash } = authenticate(entity, required.keys, required.hash);
+  if (required.signer.kind === 'identities') {
+    throw new BoltsealError('ERR_INTERNAL', 'verification by identity is not there yet');
+  }
+  const { key, hash } = authenticate(entity, required.signer.keys, required.hash);
   const claim = readClaim(entity, required.predicateTypes);
   const subject = claimsChecked
     ? bindClaim(claim, required)
@@ -50,5 +50,6 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
     annotations: subject?.annotations ?? {},
     claimsChecked,
     signedBy: { kind: 'key', hint: key.hint, hash },
+    material: { times: [], logEntries: [] },
   };
 }

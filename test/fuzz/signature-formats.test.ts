@@ -2,6 +2,7 @@
  * Every decoder of signatures and keys under hostile input: it returns, or throws an error of ours; it never throws
  * anything else and never hangs. The input is noise, real samples with changed bytes, and real JSON with changed values.
  */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -17,6 +18,7 @@ import { parsePublicKey } from '../../src/formats/public-key.ts';
 import { parseSimpleSigning, simpleSigningMediaType } from '../../src/formats/simple-signing.ts';
 import { parseStatement } from '../../src/formats/statement.ts';
 import { entityFromBundle } from '../../src/verify/entity.ts';
+import { byKeys } from '../../src/verify/requirements.ts';
 import { verifyEntity } from '../../src/verify/verify-entity.ts';
 import { vector, vectorImage } from '../vectors/vectors.ts';
 
@@ -63,7 +65,7 @@ const targets: Readonly<Record<string, Target>> = {
   'bundle, verified': {
     decode: (bytes) =>
       verifyEntity(entityFromBundle(bytes, { place: 'file' }), {
-        keys: [parsePublicKey(vector('keys/signing.pub'), 'x')],
+        signer: byKeys([parsePublicKey(vector('keys/signing.pub'), 'x')]),
         digest: digestOf(utf8('never this one')),
       }),
     samples: [vector('c3-sign-notlog-oci11.layer1.json')],
@@ -260,7 +262,7 @@ it('bundles read back as what was encoded', () => {
 it('no damaged bundle verifies for the image, unless it says the same', () => {
   const sample = vector('c3-sign-notlog-oci11.layer1.json');
   const keys = [parsePublicKey(vector('keys/signing.pub'), 'x')];
-  const required = { keys, digest: vectorImage as `sha256:${string}` };
+  const required = { signer: byKeys(keys), digest: vectorImage as `sha256:${string}` };
   const original = entityFromBundle(sample, { place: 'file' });
   assert.equal(verifyEntity(original, required).digest, vectorImage);
   fc.assert(

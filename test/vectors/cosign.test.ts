@@ -6,6 +6,7 @@ import { isBoltsealError } from '../../src/core/errors.ts';
 import { parseManifest } from '../../src/formats/oci.ts';
 import { type PublicKey, parsePublicKey } from '../../src/formats/public-key.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../../src/verify/entity.ts';
+import { byKeys } from '../../src/verify/requirements.ts';
 import { verifyEntity } from '../../src/verify/verify-entity.ts';
 import { vector, vectorImage, vectorNames } from './vectors.ts';
 
@@ -38,7 +39,8 @@ describe('what cosign signed with a key verifies, and with another key does not'
   for (const [name, [annotations, digest, signer]] of Object.entries(bundles)) {
     it(name, () => {
       const entity = entityFromBundle(vector(name), { place });
-      const verify = (keys: readonly PublicKey[]) => outcome(() => verifyEntity(entity, { keys, digest }));
+      const verify = (keys: readonly PublicKey[]) =>
+        outcome(() => verifyEntity(entity, { signer: byKeys(keys), digest }));
       assert.deepEqual(verify([signer]), annotations);
       assert.equal(verify([anotherKey]), 'ERR_VERIFY_SIGNATURE');
     });
@@ -53,7 +55,7 @@ describe('what cosign signed with a key verifies, and with another key does not'
         const entity = entityFromSignatureLayer(layer, payload, { place });
         const { optional } = JSON.parse(fromUtf8(payload, name));
         const verify = (keys: readonly PublicKey[]) =>
-          outcome(() => verifyEntity(entity, { keys, digest: image }));
+          outcome(() => verifyEntity(entity, { signer: byKeys(keys), digest: image }));
         assert.deepEqual(verify([key]), optional ?? {});
         assert.equal(verify([anotherKey]), 'ERR_VERIFY_SIGNATURE');
       }
@@ -67,7 +69,7 @@ it('what cosign attested is no signature, though the key made it', () => {
   for (const name of names) {
     const entity = entityFromBundle(vector(name), { place });
     assert.equal(
-      outcome(() => verifyEntity(entity, { keys: [key], digest: image })),
+      outcome(() => verifyEntity(entity, { signer: byKeys([key]), digest: image })),
       'ERR_VERIFY_PREDICATE_TYPE',
     );
     const predicateTypes = ['custom', 'slsa', 'example'].map((type) =>
@@ -79,7 +81,7 @@ it('what cosign attested is no signature, though the key made it', () => {
     );
     const asked = [...predicateTypes, 'https://example.com/my/v1'].filter((type) => type !== undefined);
     assert.deepEqual(
-      outcome(() => verifyEntity(entity, { keys: [key], digest: image, predicateTypes: asked })),
+      outcome(() => verifyEntity(entity, { signer: byKeys([key]), digest: image, predicateTypes: asked })),
       {},
     );
   }
@@ -99,7 +101,7 @@ it('what was signed without this key says why it is refused', () => {
   };
   for (const [name, expected] of Object.entries(refusals)) {
     const verify = () =>
-      verifyEntity(entityFromBundle(vector(name), { place }), { keys: [key], digest: image });
+      verifyEntity(entityFromBundle(vector(name), { place }), { signer: byKeys([key]), digest: image });
     assert.equal(outcome(verify), expected, name);
   }
 });

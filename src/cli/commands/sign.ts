@@ -200,7 +200,7 @@ function manifestDocument({ reference, descriptor, signatures }: SignedManifest)
     signatures: signatures.map(({ format, stored, signature, payload, bundle, evidence }) => ({
       format,
       ...(stored === undefined ? {} : { place: stored.place, manifest: stored.manifest }),
-      keyHint: evidence.signedBy.hint,
+      ...(evidence.signedBy.kind === 'key' ? { keyHint: evidence.signedBy.hint } : {}),
       annotations: evidence.annotations,
       signature: base64(signature),
       payload: base64(payload),

@@ -4,7 +4,7 @@ import type { Descriptor } from '../../formats/oci.ts';
 import { withoutPassword } from '../../formats/reference.ts';
 import { announcedPredicateType } from '../../formats/referrer-manifest.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
-import type { Evidence, Refusal } from '../../verify/verdict.ts';
+import type { Evidence, Refusal, SignedBy } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
 import { inline, type Style, visible } from '../style.ts';
 
@@ -55,11 +55,17 @@ function acceptedLines(
   const pairs = Object.entries(annotations).map(([name, value]) => inline(`${name}=${value}`));
   return [
     `  ${style.green('accepted')} ${originText(entity.origin)}`,
-    `    signed by the key ${signedBy.hint}${signedBy.hash === 'pure' ? '' : `, over ${signedBy.hash}`}`,
+    `    signed by ${signerText(signedBy)}${signedBy.hash === 'pure' ? '' : `, over ${signedBy.hash}`}`,
     `    type ${claim.type}`,
     ...(claimsChecked ? [] : [`    ${style.yellow('what it says was not compared with the image')}`]),
     ...(pairs.length === 0 ? [] : [`    annotations ${pairs.join(', ')}`]),
   ];
+}
+
+function signerText(signedBy: SignedBy): string {
+  if (signedBy.kind === 'key') return `the key ${signedBy.hint}`;
+  const { subject, issuer } = signedBy.identity;
+  return `${inline(subject)} (issuer ${inline(issuer)})`;
 }
 
 function refusedLines({ origin, error }: Refusal, style: Style): readonly string[] {
