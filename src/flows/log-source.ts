@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { discard, readBody } from '../core/response-body.ts';
 import type { FetchResponse, Runtime } from '../core/runtime.ts';
-import { discard, readBody } from '../registry/response.ts';
 
 /** The files of one log. */
 export interface LogSource {

@@ -5,11 +5,12 @@
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
+import { discard, readBody } from '../core/response-body.ts';
 import type { FetchResponse, Runtime } from '../core/runtime.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credential, CredentialSource } from './credentials/credential.ts';
 import { acceptRealm, realmNeedsTrust } from './realm.ts';
-import { discard, readBody, readProblems } from './response.ts';
+import { readProblems } from './response.ts';
 
 /** What a request wants to do: pull from `repository`, push, delete, or also pull from another one (for a mount). */
 export interface Scope {

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../core/digest.ts';
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { announcedLength, discard, readBody } from '../core/response-body.ts';
 import { type Descriptor, describe, emptyConfigBytes, emptyConfigDescriptor } from '../formats/oci.ts';
 import type { Scope } from './auth.ts';
 import type { RegistryRequest, RegistryResponse } from './exchange.ts';
 import type { CallOptions, PendingUpload, PutBlobOptions, Repository } from './repository.ts';
-import { announcedLength, discard, readBody, refusedResponse } from './response.ts';
+import { refusedResponse } from './response.ts';
 import type { Transport } from './transport.ts';
 
 /** What the parts of one repository share. */

@@ -1,12 +1,13 @@
 /** One HTTP exchange with a registry: headers, redirects, what is logged of it. */
+
+import { failureCode } from '../core/backoff.ts';
 import { BoltsealError } from '../core/errors.ts';
+import { hostKind } from '../core/host-kind.ts';
 import { limits } from '../core/limits.ts';
+import { discard } from '../core/response-body.ts';
 import type { FetchResponse, RequestBody, RequestHeaders, Runtime } from '../core/runtime.ts';
 import type { Scope } from './auth.ts';
-import { failureCode } from './backoff.ts';
-import { hostKind } from './origin.ts';
 import { isInward } from './realm.ts';
-import { discard } from './response.ts';
 
 /** One logical request; retries, authorization and redirects are the transport's business. */
 export interface RegistryRequest {

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { inProcessRuntime, respond } from '../../test/support/in-process.ts';
+import { backoff, classifyFailure, parseRetryAfter } from '../core/backoff.ts';
 import { isBoltsealError } from '../core/errors.ts';
-import { backoff, classifyFailure, parseRetryAfter } from './backoff.ts';
+import { hostKind } from '../core/host-kind.ts';
+import { printable } from '../core/printable.ts';
 import { parseChallenges } from './challenge.ts';
 import { nextPage } from './link.ts';
-import { apiAuthority, hostKind, schemesFor } from './origin.ts';
-import { printable } from './response.ts';
+import { apiAuthority, schemesFor } from './origin.ts';
 
 const challenges = (header: string): unknown =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);

@@ -13,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
+import { jitter } from '../core/backoff.ts';
 import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../core/digest.ts';
 import { hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
@@ -20,7 +21,6 @@ import { isJsonObject, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { mediaTypes } from '../formats/oci.ts';
-import { jitter } from './backoff.ts';
 
 /** The folder of a layout and what is needed to write there. */
 export interface LayoutFolder {

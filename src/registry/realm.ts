@@ -8,7 +8,7 @@
  * nothing away, may come from anywhere public.
  */
 import { BoltsealError } from '../core/errors.ts';
-import { allowsPlainHttp, hostKind } from './origin.ts';
+import { allowsPlainHttp, hostKind } from '../core/host-kind.ts';
 
 /** A realm that may be asked. */
 export interface AcceptedRealm {

@@ -3,6 +3,7 @@ import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
+import { discard, readBody } from '../core/response-body.ts';
 import type { Runtime } from '../core/runtime.ts';
 import {
   bareMediaType,
@@ -16,7 +17,7 @@ import type { RepositoryContext } from './blobs.ts';
 import type { RegistryRequest, RegistryResponse } from './exchange.ts';
 import { nextPage } from './link.ts';
 import type { CallOptions, ReferrersList, StoredManifest } from './repository.ts';
-import { discard, readBody, readProblems, refusedResponse } from './response.ts';
+import { readProblems, refusedResponse } from './response.ts';
 
 /** What is known about the referrers API of one repository; it stays known for the client's life. */
 export interface ReferrersSupport {

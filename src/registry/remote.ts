@@ -1,11 +1,13 @@
 /** {@link Repository} for a repository in a registry. {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md} */
+
+import { backoff } from '../core/backoff.ts';
 import { type Digest, digestAlgorithm, digestOf, isDigest } from '../core/digest.ts';
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { announcedLength, discard, readBody } from '../core/response-body.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { bareMediaType, type Descriptor, manifestMediaTypes, parseManifest } from '../formats/oci.ts';
 import { isTag, type RegistryReference } from '../formats/reference.ts';
-import { backoff } from './backoff.ts';
 import { blobOperations, type RepositoryContext } from './blobs.ts';
 import type { RegistryResponse } from './exchange.ts';
 import { listReferrers, listTags, type ReferrersSupport } from './referrers.ts';
@@ -16,7 +18,7 @@ import type {
   Repository,
   StoredManifest,
 } from './repository.ts';
-import { announcedLength, discard, readBody, refusedResponse } from './response.ts';
+import { refusedResponse } from './response.ts';
 import type { Transport } from './transport.ts';
 
 /** What {@link createRemoteRepository} is made of. */

@@ -12,10 +12,11 @@
  *    Whoever reads after our entry appeared keeps it; only those who read before can still take it away. Each writer
  *    guards its own entry for that time, so nobody has to wait until all others are done.
  */
+
+import { jitter } from '../core/backoff.ts';
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
-import { jitter } from './backoff.ts';
 
 /** What a list is made of at one moment. */
 export interface ListState {

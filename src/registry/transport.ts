@@ -2,16 +2,18 @@
  * Requests to one registry: scheme, authorization, retries, redirects, limits. Everything above speaks of manifests
  * and blobs; everything about HTTP is here.
  */
+
+import { backoff, classifyFailure, failureCode, isRetryStatus } from '../core/backoff.ts';
 import { BoltsealError, type ErrorDetails, wrapError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
+import { discard, readBody } from '../core/response-body.ts';
 import type { FetchResponse, Runtime } from '../core/runtime.ts';
 import { type Authenticator, createAuthenticator, stillUnauthorized } from './auth.ts';
-import { backoff, classifyFailure, failureCode } from './backoff.ts';
 import type { CredentialSource } from './credentials/credential.ts';
 import { type ExchangeContext, exchange, type RegistryRequest, type RegistryResponse } from './exchange.ts';
 import { apiAuthority, registryHostname, type Scheme, schemesFor } from './origin.ts';
-import { discard, readBody, refusedResponse } from './response.ts';
+import { refusedResponse } from './response.ts';
 
 /** Settings of all requests to one registry. */
 export interface TransportOptions {
@@ -232,10 +234,6 @@ async function attemptOnce<T>(
     timer.stop();
     leave();
   }
-}
-
-function isRetryStatus(status: number): boolean {
-  return status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505);
 }
 
 function mayRetryStatus(request: RegistryRequest, status: number, attempt: number): boolean {

@@ -1,9 +1,9 @@
 import { fromUtf8 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { discard } from '../../core/response-body.ts';
 import { withoutFinalNewline } from '../../keys/password.ts';
 import { storeCredential } from '../../registry/credentials/stored.ts';
-import { discard } from '../../registry/response.ts';
 import { createTransport } from '../../registry/transport.ts';
 import type { CommandContext } from '../command.ts';
 import { registryPermissions } from '../image-options.ts';

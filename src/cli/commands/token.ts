@@ -1,8 +1,8 @@
 import { BoltsealError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
+import { readBody } from '../../core/response-body.ts';
 import type { FetchResponse, Runtime } from '../../core/runtime.ts';
-import { readBody } from '../../registry/response.ts';
 import { mintPath } from '../../server/oidc/mint.ts';
 import type { CommandContext } from '../command.ts';
 

@@ -6,8 +6,8 @@ import type { ChildProcess } from 'node:child_process';
 import { BoltsealError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
+import { printable } from '../../core/printable.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import { printable } from '../response.ts';
 import { basicOrToken } from './auth-file.ts';
 import type { Credential } from './credential.ts';
 

@@ -1,5 +1,5 @@
 /** When a failed request is made again, and after how long. */
-import type { Runtime } from '../core/runtime.ts';
+import type { Runtime } from './runtime.ts';
 
 const firstWait = 100;
 const longestWait = 8_000;
@@ -32,6 +32,11 @@ export function parseRetryAfter(text: string, now: Date): number | undefined {
   if (!/^[A-Z][a-z]{2,8},? /.test(trimmed)) return undefined;
   const date = Date.parse(trimmed);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
+}
+
+/** Whether an answer of `status` may become another one: the server is busy or failed. What it never implements is final. */
+export function isRetryStatus(status: number): boolean {
+  return status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505);
 }
 
 /** What a broken request was broken by. */
