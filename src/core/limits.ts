@@ -188,4 +188,21 @@ export const limits = {
   indexedStatementBytes: 4_194_304,
   /** Entries that one search finds. */
   rekorSearchResults: 1_000,
+  // ---- identity
+  /** The file that GitHub Actions writes about its event; what a webhook may send. */
+  eventFileBytes: 26_214_400,
+  /** A file with the secret of an OAuth client. */
+  clientSecretBytes: 65_536,
+  /** Requests that are made for one identity token: the first and its repetitions. */
+  tokenAttempts: 4,
+  /** How long a person may take to sign in. */
+  signInTime: 600_000,
+  /** Requests to the listener of a sign-in that are not its answer. */
+  strayCallbacks: 100,
+  /** A code that is typed in, in characters. */
+  typedCodeLength: 4_096,
+  /** Failures in a row, after which waiting for a sign-in on another device is given up. */
+  devicePollFailures: 5,
+  /** What the metadata server of a Google machine or a SPIFFE agent may take to answer. */
+  localAgentTime: 5_000,
 } as const;
