@@ -7,7 +7,9 @@
 export const flagGroups = [
   'Key',
   'Signature',
+  'Log',
   'Verification',
+  'Trust',
   'Login',
   'Private Sigstore',
   'Server',
@@ -263,6 +265,170 @@ const table = {
     default: false,
     group: 'Output',
     help: 'Print where was looked, what was found, and why each signature was accepted or refused.',
+  },
+
+  // ---- logs and timestamps
+  log: {
+    type: 'enum',
+    values: ['none', 'public', 'private'],
+    group: 'Log',
+    help: 'Record the signature in a transparency log: none, a private one, or public, which consents to publishing what a public log shows. By default keyless signatures are recorded and those with a key are not.',
+  },
+  'tlog-upload': {
+    type: 'boolean',
+    group: 'Log',
+    help: 'cosign’s way to record in a log (true) or in none (false).',
+  },
+  timestamp: {
+    type: 'boolean',
+    group: 'Log',
+    help: 'Have the signature timestamped. By default it is when it is keyless or recorded in a log.',
+  },
+  'rekor-version': {
+    type: 'enum',
+    values: ['1', '2'],
+    group: 'Log',
+    help: 'Record only in logs that speak this version of Rekor’s API. By default the signing configuration decides.',
+  },
+  'defer-log': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Log',
+    complete: 'file',
+    help: 'Keep what must be logged in FILE, for `boltseal log submit FILE` to finish later, when the log cannot be reached now.',
+  },
+
+  // ---- who must have signed
+  'certificate-identity': {
+    type: 'string',
+    aliases: ['cert-identity', 'cert-email', 'certificate-email'],
+    value: 'TEXT',
+    group: 'Verification',
+    help: 'Who must have signed: the email address, URI or user name in the certificate, exactly.',
+  },
+  'certificate-identity-regexp': {
+    type: 'string',
+    value: 'REGEXP',
+    group: 'Verification',
+    help: 'A regular expression for it, anchored: ^…$.',
+  },
+  'certificate-oidc-issuer': {
+    type: 'string',
+    aliases: ['cert-oidc-issuer'],
+    value: 'URL',
+    group: 'Verification',
+    help: 'Who must have vouched for the signer: the issuer of the identity token, exactly.',
+  },
+  'certificate-oidc-issuer-regexp': {
+    type: 'string',
+    value: 'REGEXP',
+    group: 'Verification',
+    help: 'A regular expression for it, anchored: ^…$.',
+  },
+  'certificate-github-workflow-trigger': {
+    type: 'string',
+    value: 'EVENT',
+    group: 'Verification',
+    help: 'The event that must have started the GitHub workflow, such as push.',
+  },
+  'certificate-github-workflow-sha': {
+    type: 'string',
+    value: 'COMMIT',
+    group: 'Verification',
+    help: 'The commit that the GitHub workflow must have run at.',
+  },
+  'certificate-github-workflow-name': {
+    type: 'string',
+    value: 'NAME',
+    group: 'Verification',
+    help: 'The name that the GitHub workflow must have.',
+  },
+  'certificate-github-workflow-repository': {
+    type: 'string',
+    value: 'OWNER/NAME',
+    group: 'Verification',
+    help: 'The repository that the GitHub workflow must have run in.',
+  },
+  'certificate-github-workflow-ref': {
+    type: 'string',
+    value: 'REF',
+    group: 'Verification',
+    help: 'The ref that the GitHub workflow must have run at, such as refs/heads/main.',
+  },
+  repo: {
+    type: 'string',
+    value: 'OWNER/NAME',
+    group: 'Verification',
+    help: 'A workflow of this GitHub repository must have signed; stands for identity and issuer.',
+  },
+  workflow: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    help: 'With --repo: the file of the workflow in .github/workflows, such as release.yml.',
+  },
+  ref: {
+    type: 'string',
+    value: 'REF',
+    group: 'Verification',
+    help: 'With --repo: the ref that the workflow must have run at, such as refs/tags/v1.2 or refs/heads/main.',
+  },
+  'insecure-ignore-tlog': {
+    type: 'boolean',
+    aliases: ['private-infrastructure'],
+    group: 'Verification',
+    help: 'Require no log entry. With an identity, a timestamp must then prove when it was signed, or the certificate must be valid still. With a key that is the default unless --trusted-root is given.',
+  },
+  'insecure-ignore-sct': {
+    type: 'boolean',
+    default: false,
+    group: 'Verification',
+    help: 'Require no proof that the certificate is in a certificate transparency log.',
+  },
+  'use-signed-timestamps': {
+    type: 'boolean',
+    default: false,
+    group: 'Verification',
+    help: 'Require a timestamp of a trusted timestamp authority.',
+  },
+
+  // ---- what is trusted, and who signs
+  'trusted-root': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Trust',
+    complete: 'file',
+    help: 'Trust the authorities and logs in this trusted root, and no others. By default those of the instance that `boltseal initialize` chose, else of the public Sigstore.',
+  },
+  offline: {
+    type: 'boolean',
+    default: false,
+    group: 'Trust',
+    help: 'Ask nothing over the network about what is trusted: use what is at hand, however old.',
+  },
+  'fulcio-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The certificate authority to ask, instead of that of the signing config.',
+  },
+  'rekor-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The log to record in, one that speaks Rekor v1, instead of those of the signing config.',
+  },
+  'timestamp-server-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The timestamp authority to ask, instead of those of the signing config.',
+  },
+  'oidc-issuer': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The issuer of identity tokens to sign in with, instead of that of the signing config.',
   },
 
   // ---- triangulate
