@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { vector, vectorNames } from '../../test/vectors/vectors.ts';
 import { digestOf, parseDigest } from '../core/digest.ts';
 import { base64, fromUtf8, utf8 } from '../core/encoding.ts';
@@ -16,6 +17,7 @@ import {
 import { type Descriptor, type Manifest, parseManifest } from './oci.ts';
 import { encodePem } from './pem.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
+import type { VerificationMaterial } from './verification-material.ts';
 
 function manifestOf(name: string): Manifest {
   const manifest = parseManifest(vector(name));
@@ -42,6 +44,94 @@ describe('signature layers', () => {
       assert.equal(fromUtf8(config, name), fromUtf8(vector(name.replace('manifest', 'config')), name));
     }
   });
+
+  for (const name of ['keyless-c2', 'keyless-c3', 'key-c2', 'key-c3']) {
+    it(`with what proves them, of ${name}, are written byte for byte`, () => {
+      const [layer] = manifestOf(`old/image-${name}.sig-manifest.json`).layers;
+      assert.ok(layer !== undefined);
+      const { signature, material } = parseSignatureLayer(layer, utf8('{}'), name);
+      const written = signatureLayer(utf8('{}'), signature, material);
+      assert.equal(JSON.stringify(written.annotations), JSON.stringify(layer.annotations));
+    });
+  }
+
+  it('read back as what was written', () => {
+    const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 });
+    const whole = fc.bigInt({ min: 0n, max: BigInt(Number.MAX_SAFE_INTEGER) });
+    const entry = fc
+      .tuple(whole, whole, bytes, bytes, fc.string({ minLength: 1 }))
+      .map(([logIndex, integratedTime, logId, signedEntryTimestamp, kind]) => ({
+        logIndex,
+        logId,
+        kind,
+        version: '0.0.1',
+        integratedTime,
+        signedEntryTimestamp,
+        canonicalizedBody: utf8(JSON.stringify({ kind, apiVersion: '0.0.1', other: '<&>\u2028' })),
+      }));
+    const material = fc.record({
+      logEntries: fc.array(entry, { maxLength: 1 }),
+      timestamps: fc.array(bytes, { maxLength: 1 }),
+      certificates: fc.option(fc.array(bytes, { minLength: 1, maxLength: 4 }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(bytes, bytes, material, (payload, signature, { certificates, ...rest }) => {
+        const signer = certificates === undefined ? { publicKeyHint: '' } : { certificates };
+        const layer = signatureLayer(payload, signature, { ...signer, ...rest });
+        assert.deepEqual(parseSignatureLayer(layer, payload, 'x'), {
+          payloadType: simpleSigningMediaType,
+          payload,
+          signature,
+          material: { ...signer, ...rest },
+        });
+      }),
+    );
+  });
+
+  it('leave out what has no place in them: hints and inclusion proofs', () => {
+    const [layer] = manifestOf('old/image-key-c3.sig-manifest.json').layers;
+    assert.ok(layer !== undefined);
+    const { signature, material } = parseSignatureLayer(layer, utf8('{}'), 'x');
+    const hash = new Uint8Array(32);
+    const inclusionProof = { logIndex: 1n, rootHash: hash, treeSize: 2n, hashes: [hash], checkpoint: 'x' };
+    const logEntries = material.logEntries.map((entry) => ({ ...entry, inclusionProof }));
+    const written = signatureLayer(utf8('{}'), signature, { ...material, publicKeyHint: 'hint', logEntries });
+    assert.deepEqual(written.annotations, layer.annotations);
+  });
+
+  const entryV1 = {
+    logIndex: 0n,
+    logId: new Uint8Array(32),
+    kind: 'hashedrekord',
+    version: '0.0.1',
+    integratedTime: 1n,
+    signedEntryTimestamp: Uint8Array.of(1),
+    canonicalizedBody: utf8('{}'),
+  };
+  const { signedEntryTimestamp: _, integratedTime: __, ...entryV2 } = entryV1;
+  const unfit: Readonly<Record<string, readonly [Partial<VerificationMaterial>, string]>> = {
+    'an entry of Rekor v2': [{ logEntries: [entryV2] }, 'ERR_USAGE'],
+    'two entries': [{ logEntries: [entryV1, entryV1] }, 'ERR_USAGE'],
+    'two timestamps': [{ timestamps: [Uint8Array.of(1), Uint8Array.of(2)] }, 'ERR_USAGE'],
+    'an index that JSON cannot hold': [
+      { logEntries: [{ ...entryV1, logIndex: 2n ** 53n }] },
+      'ERR_LIMIT_EXCEEDED',
+    ],
+  };
+  for (const [name, [material, expected]] of Object.entries(unfit)) {
+    it(`of ${name} are not written_fail`, () => {
+      assert.throws(
+        () =>
+          signatureLayer(utf8('{}'), Uint8Array.of(1), {
+            publicKeyHint: '',
+            timestamps: [],
+            logEntries: [],
+            ...material,
+          }),
+        (error) => isBoltsealError(error) && error.code === expected,
+      );
+    });
+  }
 
   it('carry a log entry of Rekor', () => {
     const [layer] = manifestOf('services/legacy2rekor.sig-manifest.json').layers;

@@ -9,9 +9,10 @@ import { BoltsealError } from '../core/errors.ts';
 import { goJson, isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type Descriptor, describe, encodeManifest, mediaTypes } from './oci.ts';
-import { parsePem } from './pem.ts';
+import { encodePem, parsePem } from './pem.ts';
+import { readRekorBundle, rekorBundleJson } from './rekor-bundle.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
-import type { LogEntry, VerificationMaterial } from './verification-material.ts';
+import type { VerificationMaterial } from './verification-material.ts';
 
 /** The annotations of a signature layer. */
 export const signatureAnnotations = {
@@ -31,14 +32,64 @@ export interface CosignSignature {
   readonly material: VerificationMaterial;
 }
 
-/** The descriptor of a key-signed layer: `payload` is the content to upload. */
-export function signatureLayer(payload: Uint8Array, signature: Uint8Array): Descriptor {
+/**
+ * The descriptor of a signature's layer, byte for byte as cosign writes it; `payload` is the content to upload. What the
+ * format has no place for is left out: the hint of a key, and inclusion proofs. It holds one log entry, which must be of
+ * Rekor v1, and one timestamp; throws `ERR_USAGE` for others or more, and what {@link rekorBundleJson} throws.
+ *
+ * Certificates should be the whole chain, root last: skopeo and podman take the intermediate from here. With the leaf
+ * alone the chain is an empty text, as cosign 3 writes it, and those programs refuse the signature.
+ */
+export function signatureLayer(
+  payload: Uint8Array,
+  signature: Uint8Array,
+  material?: VerificationMaterial,
+): Descriptor {
   return {
     mediaType: simpleSigningMediaType,
     digest: digestOf(payload),
     size: payload.length,
-    annotations: { [signatureAnnotations.signature]: base64(signature) },
+    annotations: {
+      [signatureAnnotations.signature]: base64(signature),
+      ...(material === undefined ? {} : materialAnnotations(material)),
+    },
   };
+}
+
+function materialAnnotations(material: VerificationMaterial): Readonly<Record<string, string>> {
+  const { certificates: [leaf, ...authorities] = [], timestamps, logEntries } = material;
+  const [entry] = logEntries;
+  const [timestamp] = timestamps;
+  if (logEntries.length > 1 || timestamps.length > 1) {
+    const many = logEntries.length > 1 ? 'log entry' : 'timestamp';
+    throw new BoltsealError('ERR_USAGE', `a signature in the cosign format holds no more than one ${many}`, {
+      hint: 'Write a bundle (--format bundle), or use one log and one timestamp authority.',
+    });
+  }
+  // In this order: Go sorts the keys of annotations.
+  return {
+    ...(entry === undefined ? {} : { [signatureAnnotations.bundle]: goJson(rekorBundleJson(entry)) }),
+    ...(leaf === undefined
+      ? {}
+      : {
+          [signatureAnnotations.certificate]: encodePem('CERTIFICATE', leaf),
+          [signatureAnnotations.chain]: chainText(authorities),
+        }),
+    ...(timestamp === undefined ? {} : { [signatureAnnotations.timestamp]: timestampText(timestamp) }),
+  };
+}
+
+/** As cosign 2 keeps what Fulcio answers: without a line break at the end. */
+function chainText(authorities: readonly Uint8Array[]): string {
+  return authorities
+    .map((der) => encodePem('CERTIFICATE', der))
+    .join('')
+    .trimEnd();
+}
+
+/** `{"SignedRFC3161Timestamp":"…"}`, also of the file that cosign's `--rfc3161-timestamp` names. */
+export function timestampText(der: Uint8Array): string {
+  return goJson({ SignedRFC3161Timestamp: base64(der) });
 }
 
 /** Whether a layer of a `.sig` manifest holds a signature of this format: others may stand beside it. */
@@ -115,8 +166,8 @@ function readMaterial(annotations: Readonly<Record<string, string>>): Verificati
   const log = annotations[bundle] ?? '';
   return {
     ...(certificates.length === 0 ? { publicKeyHint: '' } : { certificates }),
-    timestamps: time === '' ? [] : [readTimestamp(time)],
-    logEntries: log === '' ? [] : [readLogBundle(log)],
+    timestamps: time === '' ? [] : [parseTimestampText(time)],
+    logEntries: log === '' ? [] : [readRekorBundle(readJson(log, bundle), 'ERR_SIGNATURE_LAYER_INVALID')],
   };
 }
 
@@ -129,51 +180,20 @@ function readCertificates(text: string | undefined, what: string): Uint8Array[] 
   return blocks.map((block) => block.der);
 }
 
-/** `{"SignedRFC3161Timestamp":"…"}` */
-function readTimestamp(text: string): Uint8Array {
+/** What {@link timestampText} writes. Throws `ERR_SIGNATURE_LAYER_INVALID`, and what decoding base64 and JSON throws. */
+export function parseTimestampText(text: string): Uint8Array {
   const document = readJson(text, signatureAnnotations.timestamp);
-  return fromBase64(textField(document, 'SignedRFC3161Timestamp'), 'SignedRFC3161Timestamp');
-}
-
-/** `{"SignedEntryTimestamp":"…","Payload":{"body":"…","integratedTime":1,"logIndex":2,"logID":"hex"}}` */
-function readLogBundle(text: string): LogEntry {
-  const document = readJson(text, signatureAnnotations.bundle);
-  const payload = document['Payload'];
-  if (!isJsonObject(payload)) throw malformed('the log entry has no Payload');
-  const body = fromBase64(textField(payload, 'body'), 'the body of the log entry');
-  const entry = parseJson(body, { what: 'the body of the log entry', maxBytes: limits.manifestBytes });
-  if (!isJsonObject(entry)) throw malformed('the body of the log entry is not an object');
-  const logId = textField(payload, 'logID');
-  if (!/^(?:[0-9a-f]{2})+$/.test(logId)) throw malformed('logID is not hexadecimal');
-  return {
-    logIndex: integerField(payload, 'logIndex'),
-    logId: new Uint8Array(Buffer.from(logId, 'hex')),
-    kind: textField(entry, 'kind'),
-    version: textField(entry, 'apiVersion'),
-    integratedTime: integerField(payload, 'integratedTime'),
-    signedEntryTimestamp: fromBase64(textField(document, 'SignedEntryTimestamp'), 'SignedEntryTimestamp'),
-    canonicalizedBody: body,
-  };
+  const encoded = document['SignedRFC3161Timestamp'];
+  if (typeof encoded !== 'string' || encoded === '') {
+    throw malformed('SignedRFC3161Timestamp is missing or no text');
+  }
+  return fromBase64(encoded, 'SignedRFC3161Timestamp');
 }
 
 function readJson(text: string, what: string): JsonObject {
   const document: Json = parseJson(utf8(text), { what, maxBytes: limits.manifestBytes });
   if (!isJsonObject(document)) throw malformed(`${what} is not an object`);
   return document;
-}
-
-function textField(object: JsonObject, name: string): string {
-  const value = object[name];
-  if (typeof value !== 'string' || value === '') throw malformed(`${name} is missing or no text`);
-  return value;
-}
-
-function integerField(object: JsonObject, name: string): bigint {
-  const value = object[name];
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw malformed(`${name} is missing or no whole number`);
-  }
-  return BigInt(value);
 }
 
 function malformed(why: string): BoltsealError {

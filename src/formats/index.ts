@@ -1,5 +1,6 @@
 /** Codecs: one file for each specification, bytes in and types out. */
 export * from './annotations.ts';
+export * from './blob-bundle.ts';
 export * from './bundle.ts';
 export * from './certificate.ts';
 export * from './certificate-profiles.ts';
@@ -16,6 +17,7 @@ export * from './pem.ts';
 export * from './public-key.ts';
 export * from './reference.ts';
 export * from './referrer-manifest.ts';
+export * from './rekor-bundle.ts';
 export * from './sct.ts';
 export * from './signature-algorithm.ts';
 export * from './simple-signing.ts';

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { digestOf } from '../../src/core/digest.ts';
 import { fromUtf8, utf8 } from '../../src/core/encoding.ts';
 import { isBoltsealError } from '../../src/core/errors.ts';
+import { parseBlobBundle } from '../../src/formats/blob-bundle.ts';
 import { encodeBundle, parseBundle } from '../../src/formats/bundle.ts';
 import { parseSignatureLayer, signatureAnnotations } from '../../src/formats/cosign-layer.ts';
 import { parseEnvelope } from '../../src/formats/dsse.ts';
@@ -69,6 +70,10 @@ const targets: Readonly<Record<string, Target>> = {
         digest: digestOf(utf8('never this one')),
       }),
     samples: [vector('c3-sign-notlog-oci11.layer1.json')],
+  },
+  'blob bundle': {
+    decode: (bytes) => parseBlobBundle(bytes, 'x'),
+    samples: ['old/blob-keyless-c2.json', 'old/attest-keyless-c3.json', 'old/blob-key-c3.json'].map(vector),
   },
   envelope: {
     decode: (bytes) => parseEnvelope(bytes, 'x'),
