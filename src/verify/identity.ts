@@ -63,3 +63,5 @@ export function checkIdentity(
 ): IdentityRequirement {
   throw new BoltsealError('ERR_INTERNAL', 'identities are not compared yet');
 }
+
+export { type Workflow, workflowIdentity } from './workflow-identity.ts';

@@ -9,4 +9,3 @@ export * from './trust.ts';
 export * from './verdict.ts';
 export * from './verify-blob.ts';
 export * from './verify-entity.ts';
-export * from './workflow-identity.ts';
