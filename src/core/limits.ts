@@ -205,4 +205,15 @@ export const limits = {
   devicePollFailures: 5,
   /** What the metadata server of a Google machine or a SPIFFE agent may take to answer. */
   localAgentTime: 5_000,
+  // ---- clients of services
+  /** One attempt, from its start to the end of its answer: Rekor v2 answers after its next checkpoint, up to 10 s later. */
+  serviceAttemptTime: 30_000,
+  /** Everything that is tried to get one answer of one service. */
+  serviceTotalTime: 90_000,
+  /** Times one service is asked the same. */
+  serviceAttempts: 10,
+  /** Times a service is asked that nothing listens for. */
+  serviceAttemptsUnreachable: 6,
+  /** An answer of a service: a chain of certificates, or an entry with its proof. */
+  serviceAnswerBytes: 262_144,
 } as const;
