@@ -8,7 +8,11 @@ const longestWait = 8_000;
  * Milliseconds to wait before attempt `attempt` + 1: exponential with full jitter, at least what the server asks for.
  * {@link https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/}
  */
-export function backoff(runtime: Runtime, attempt: number, retryAfter: string | null): number {
+export function backoff(
+  runtime: Pick<Runtime, 'now' | 'random'>,
+  attempt: number,
+  retryAfter: string | null,
+): number {
   const ceiling = Math.min(longestWait, firstWait * 2 ** attempt);
   const wait = ceiling / 2 + jitter(runtime, ceiling / 2);
   const asked = retryAfter === null ? undefined : parseRetryAfter(retryAfter, runtime.now());
@@ -16,7 +20,7 @@ export function backoff(runtime: Runtime, attempt: number, retryAfter: string | 
 }
 
 /** A random number of milliseconds below `ceiling`. */
-export function jitter(runtime: Runtime, ceiling: number): number {
+export function jitter(runtime: Pick<Runtime, 'random'>, ceiling: number): number {
   const [high = 0, low = 0] = runtime.random(2);
   return ((high * 256 + low) / 65_536) * ceiling;
 }

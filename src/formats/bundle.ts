@@ -9,7 +9,8 @@ import { type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type Envelope, envelopeJson, readEnvelope } from './dsse.ts';
 import { type ProtoReader, protoReader } from './proto-json.ts';
-import type { InclusionProof, LogEntry, VerificationMaterial } from './verification-material.ts';
+import { readTransparencyLogEntry, transparencyLogEntryJson } from './transparency-log-entry.ts';
+import type { VerificationMaterial } from './verification-material.ts';
 
 /** The media type of a bundle v0.3: of the document, of the layer that holds it, and the artifact type of its manifest. */
 export const bundleMediaType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
@@ -129,7 +130,7 @@ function readMaterial(
   ]);
   const logEntries = reader
     .list(fields.tlogEntries, `${where}.tlogEntries`, limits.bundleItems)
-    .map((item, index) => readLogEntry(item, reader, `${where}.tlogEntries[${index}]`));
+    .map((item, index) => readTransparencyLogEntry(item, reader, `${where}.tlogEntries[${index}]`));
   for (const entry of logEntries) {
     if (version === '0.1' && entry.signedEntryTimestamp === undefined) {
       throw reader.invalid('a log entry has no inclusion promise, which version 0.1 requires');
@@ -190,66 +191,6 @@ function readTimestamps(value: Json | undefined, reader: ProtoReader, where: str
   });
 }
 
-function readLogEntry(value: Json, reader: ProtoReader, where: string): LogEntry {
-  const fields = reader.message(value, where, [
-    'logIndex',
-    'logId',
-    'kindVersion',
-    'integratedTime',
-    'inclusionPromise',
-    'inclusionProof',
-    'canonicalizedBody',
-  ]);
-  const { keyId } = reader.message(fields.logId, `${where}.logId`, ['keyId']);
-  const kindVersion = reader.message(fields.kindVersion, `${where}.kindVersion`, ['kind', 'version']);
-  const integratedTime = reader.int64(fields.integratedTime, `${where}.integratedTime`);
-  const promise =
-    fields.inclusionPromise === undefined
-      ? undefined
-      : reader.bytes(
-          reader.message(fields.inclusionPromise, `${where}.inclusionPromise`, ['signedEntryTimestamp'])
-            .signedEntryTimestamp,
-          `${where}.inclusionPromise.signedEntryTimestamp`,
-        );
-  const logIndex = reader.int64(fields.logIndex, `${where}.logIndex`);
-  if (logIndex < 0n || integratedTime < 0n) throw reader.invalid(`${where} has a negative number`);
-  return {
-    logIndex,
-    logId: reader.bytes(keyId, `${where}.logId.keyId`),
-    kind: reader.text(kindVersion.kind, `${where}.kindVersion.kind`),
-    version: reader.text(kindVersion.version, `${where}.kindVersion.version`),
-    ...(integratedTime === 0n ? {} : { integratedTime }),
-    ...(promise === undefined || promise.length === 0 ? {} : { signedEntryTimestamp: promise }),
-    ...(fields.inclusionProof === undefined
-      ? {}
-      : { inclusionProof: readInclusionProof(fields.inclusionProof, reader, `${where}.inclusionProof`) }),
-    canonicalizedBody: reader.bytes(fields.canonicalizedBody, `${where}.canonicalizedBody`),
-  };
-}
-
-function readInclusionProof(value: Json, reader: ProtoReader, where: string): InclusionProof {
-  const fields = reader.message(value, where, ['logIndex', 'rootHash', 'treeSize', 'hashes', 'checkpoint']);
-  const logIndex = reader.int64(fields.logIndex, `${where}.logIndex`);
-  const treeSize = reader.int64(fields.treeSize, `${where}.treeSize`);
-  if (logIndex < 0n || treeSize < 0n) throw reader.invalid(`${where} has a negative number`);
-  const checkpoint =
-    fields.checkpoint === undefined
-      ? ''
-      : reader.text(
-          reader.message(fields.checkpoint, `${where}.checkpoint`, ['envelope']).envelope,
-          `${where}.checkpoint.envelope`,
-        );
-  return {
-    logIndex,
-    rootHash: reader.bytes(fields.rootHash, `${where}.rootHash`),
-    treeSize,
-    hashes: reader
-      .list(fields.hashes, `${where}.hashes`, limits.inclusionProofHashes)
-      .map((hash) => reader.bytes(hash, `${where}.hashes`)),
-    checkpoint,
-  };
-}
-
 /**
  * A v0.3 bundle as cosign 3 writes it: compact, fields in the order of the protocol, zero values left out. At most one
  * certificate is written, because v0.3 has no chains.
@@ -283,7 +224,7 @@ function materialJson(material: VerificationMaterial): JsonObject {
   return {
     ...(hint === undefined ? {} : { publicKey: hint === '' ? {} : { hint } }),
     ...(leaf === undefined ? {} : { certificate: { rawBytes: base64(leaf) } }),
-    ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(logEntryJson) }),
+    ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(transparencyLogEntryJson) }),
     ...(timestamps.length === 0
       ? {}
       : {
@@ -291,30 +232,5 @@ function materialJson(material: VerificationMaterial): JsonObject {
             rfc3161Timestamps: timestamps.map((der) => ({ signedTimestamp: base64(der) })),
           },
         }),
-  };
-}
-
-function logEntryJson(entry: LogEntry): JsonObject {
-  const { integratedTime, signedEntryTimestamp, inclusionProof } = entry;
-  return {
-    ...(entry.logIndex === 0n ? {} : { logIndex: entry.logIndex.toString() }),
-    logId: { keyId: base64(entry.logId) },
-    kindVersion: { kind: entry.kind, version: entry.version },
-    ...(integratedTime === undefined ? {} : { integratedTime: integratedTime.toString() }),
-    ...(signedEntryTimestamp === undefined
-      ? {}
-      : { inclusionPromise: { signedEntryTimestamp: base64(signedEntryTimestamp) } }),
-    ...(inclusionProof === undefined ? {} : { inclusionProof: inclusionProofJson(inclusionProof) }),
-    canonicalizedBody: base64(entry.canonicalizedBody),
-  };
-}
-
-function inclusionProofJson(proof: InclusionProof): JsonObject {
-  return {
-    ...(proof.logIndex === 0n ? {} : { logIndex: proof.logIndex.toString() }),
-    rootHash: base64(proof.rootHash),
-    ...(proof.treeSize === 0n ? {} : { treeSize: proof.treeSize.toString() }),
-    ...(proof.hashes.length === 0 ? {} : { hashes: proof.hashes.map(base64) }),
-    checkpoint: { envelope: proof.checkpoint },
   };
 }
