@@ -12,7 +12,7 @@ import { type Descriptor, describe, encodeManifest, mediaTypes } from './oci.ts'
 import { encodePem, parsePem } from './pem.ts';
 import { readRekorBundle, rekorBundleJson } from './rekor-bundle.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
-import type { VerificationMaterial } from './verification-material.ts';
+import type { LogEntry, VerificationMaterial } from './verification-material.ts';
 
 /** The annotations of a signature layer. */
 export const signatureAnnotations = {
@@ -159,8 +159,8 @@ export function parseSignatureLayer(layer: Descriptor, payload: Uint8Array, what
 function readMaterial(annotations: Readonly<Record<string, string>>): VerificationMaterial {
   const { certificate, chain, bundle, timestamp } = signatureAnnotations;
   const certificates = [
-    ...readCertificates(annotations[certificate], certificate),
-    ...readCertificates(annotations[chain], chain),
+    ...parseCertificateText(annotations[certificate] ?? '', certificate),
+    ...parseCertificateText(annotations[chain] ?? '', chain),
   ];
   const time = annotations[timestamp] ?? '';
   const log = annotations[bundle] ?? '';
@@ -171,13 +171,19 @@ function readMaterial(annotations: Readonly<Record<string, string>>): Verificati
   };
 }
 
-function readCertificates(text: string | undefined, what: string): Uint8Array[] {
-  if (text === undefined || text === '') return [];
+/** The certificates of the annotation `what`, DER; none of an empty text. Throws `ERR_SIGNATURE_LAYER_INVALID`, and what `parsePem` throws. */
+export function parseCertificateText(text: string, what: string): Uint8Array[] {
+  if (text === '') return [];
   const blocks = parsePem(utf8(text), what, limits.manifestBytes);
   if (blocks.length === 0 || blocks.some((block) => block.label !== 'CERTIFICATE')) {
     throw malformed(`${what} holds something that is not a certificate`);
   }
   return blocks.map((block) => block.der);
+}
+
+/** The log entry of the annotation. Throws `ERR_SIGNATURE_LAYER_INVALID`, and what decoding base64 and JSON throws. */
+export function parseRekorBundleText(text: string): LogEntry {
+  return readRekorBundle(readJson(text, signatureAnnotations.bundle), 'ERR_SIGNATURE_LAYER_INVALID');
 }
 
 /** What {@link timestampText} writes. Throws `ERR_SIGNATURE_LAYER_INVALID`, and what decoding base64 and JSON throws. */

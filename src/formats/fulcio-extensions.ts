@@ -98,3 +98,33 @@ export function parseFulcioExtensions(
   }
   return found;
 }
+
+/** One extension below Fulcio's arc, as it stands in a certificate. */
+export interface FulcioExtensionText {
+  /** Dotted. */
+  readonly oid: string;
+  /** Undefined when it is not known here. */
+  readonly name: FulcioExtensionName | undefined;
+  /** Undefined when it is malformed. */
+  readonly text: string | undefined;
+}
+
+/** Every extension below Fulcio's arc, in the order of the certificate, for people to look at. Throws nothing. */
+export function listFulcioExtensions(
+  certificate: Pick<Certificate, 'extensions'>,
+): readonly FulcioExtensionText[] {
+  const found: FulcioExtensionText[] = [];
+  for (const { oid, value } of certificate.extensions.values()) {
+    if (!oid.startsWith(`${arc}.`)) continue;
+    const known = encodings.find((encoding) => encoding.oid === oid);
+    let text: string | undefined;
+    try {
+      const isRaw = known?.isRaw ?? false;
+      text = fromUtf8(isRaw ? value : parseDer(value, oid, derTags.utf8String).content, oid);
+    } catch {
+      text = undefined;
+    }
+    found.push({ oid, name: known?.name, text });
+  }
+  return found;
+}
