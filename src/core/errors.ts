@@ -312,6 +312,10 @@ const table = {
     exit: 'network',
     meaning: 'TUF metadata is expired, and newer metadata cannot be had.',
   },
+  ERR_TUF_ROLLBACK: {
+    exit: 'network',
+    meaning: 'A TUF repository serves metadata that is older than what it served before.',
+  },
 
   ERR_NO_SIGNATURES: {
     exit: 'noSignatureFound',

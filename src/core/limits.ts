@@ -137,6 +137,22 @@ export const limits = {
   tufTargetBytes: 5_000_000,
   /** Target files of a TUF repository. */
   tufTargets: 1_000,
+  /** Keys of a TUF repository, of one of its roles, and signatures of one of its documents. */
+  tufKeys: 256,
+  /** Roots that a TUF client follows at once. */
+  tufRoots: 256,
+  /** What a TUF client keeps of one repository. */
+  tufCacheBytes: 33_554_432,
+  /** A file that says which TUF repository is the one in use. */
+  tufInstanceBytes: 1_048_576,
+  /** How long a TUF repository is not asked again after it was. */
+  tufRefreshEvery: 86_400_000,
+  /** The same after it could not be asked, when there is something else to go by. */
+  tufRetryEvery: 600_000,
+  /** How long all of it may take, attempts included. */
+  tufTime: 60_000,
+  /** The same when there is something else to go by. */
+  tufQuickTime: 5_000,
   // ---- the frame of a private Sigstore
   /** A configuration file of a server. */
   serverConfigBytes: 1_048_576,
