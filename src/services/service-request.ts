@@ -34,7 +34,11 @@ export interface ServiceOptions {
 }
 
 /** What a service is, for messages. */
-export type ServiceKind = 'certificate authority' | 'transparency log' | 'timestamp authority';
+export type ServiceKind =
+  | 'certificate authority'
+  | 'transparency log'
+  | 'timestamp authority'
+  | 'TUF repository';
 
 /** One request that may be repeated: whatever it does, doing it twice does no more. */
 export interface ServiceRequest {
