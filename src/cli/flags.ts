@@ -6,6 +6,7 @@
 /** The headings under which help lists flags, in order. */
 export const flagGroups = [
   'Key',
+  'Identity',
   'Signature',
   'Log',
   'Verification',
@@ -118,6 +119,54 @@ const table = {
     default: false,
     group: 'Key',
     help: 'Allow a public key to be fetched from an http:// or https:// address.',
+  },
+
+  // ---- who signs without a key
+  'identity-token': {
+    type: 'string',
+    value: 'TOKEN',
+    group: 'Identity',
+    complete: 'file',
+    secret: true,
+    help: 'The identity token to sign with: a file, - for standard input, or the token itself, which other users of the machine may then see.',
+  },
+  'oidc-client-id': {
+    type: 'string',
+    default: 'sigstore',
+    value: 'ID',
+    group: 'Identity',
+    help: 'The client that the issuer of identity tokens knows this program as, when a person signs in.',
+  },
+  'oidc-client-secret-file': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Identity',
+    complete: 'file',
+    help: 'The file with the secret of --oidc-client-id, for issuers that want one.',
+  },
+  'oidc-provider': {
+    type: 'string',
+    value: 'NAME',
+    group: 'Identity',
+    help: 'Take the token from this provider and no other: filesystem, envvar, github-actions, gitlab-ci, buildkite-agent, spiffe, google-impersonate or google-workload-identity.',
+  },
+  'oidc-redirect-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Identity',
+    help: 'Where the browser comes back to after signing in, on this machine, for issuers that know one address only: http://localhost:PORT/PATH.',
+  },
+  'oidc-disable-ambient-providers': {
+    type: 'boolean',
+    default: false,
+    group: 'Identity',
+    help: 'Do not look for a token in the environment: ask a person.',
+  },
+  'fulcio-auth-flow': {
+    type: 'enum',
+    values: ['normal', 'device', 'token', 'client_credentials'],
+    group: 'Identity',
+    help: 'How to get the token: normal opens a browser, device shows a code for another device, token asks nobody, client_credentials signs in as --oidc-client-id.',
   },
 
   // ---- what is signed
@@ -279,6 +328,14 @@ const table = {
     group: 'Log',
     help: 'cosign’s way to record in a log (true) or in none (false).',
   },
+  consent: {
+    name: 'yes',
+    type: 'boolean',
+    short: 'y',
+    default: false,
+    group: 'Log',
+    help: 'Agree that a public log publishes what it shows, of a private repository too.',
+  },
   timestamp: {
     type: 'boolean',
     group: 'Log',
@@ -429,6 +486,46 @@ const table = {
     value: 'URL',
     group: 'Trust',
     help: 'The issuer of identity tokens to sign in with, instead of that of the signing config.',
+  },
+
+  // ---- files
+  'blob-bundle': {
+    name: 'bundle',
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Write the Sigstore bundle to FILE; - is standard output.',
+  },
+  'blob-signature': {
+    name: 'output-signature',
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the signature alone to FILE, in base64.',
+  },
+  'output-certificate': {
+    type: 'string',
+    aliases: ['output-cert'],
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the certificate of a keyless signature to FILE, PEM.',
+  },
+  'in-toto': {
+    type: 'boolean',
+    default: false,
+    group: 'Signature',
+    help: 'FILE is an in-toto statement: sign it in an envelope, which makes an attestation about its subjects.',
+  },
+  'blob-signature-input': {
+    name: 'signature',
+    type: 'string',
+    value: 'FILE',
+    group: 'Verification',
+    complete: 'file',
+    help: 'The signature alone: a file, or its base64 text. Only of use with --key.',
   },
 
   // ---- triangulate
