@@ -90,6 +90,16 @@ export function encodeEntryV1(entry: EntryV1): Uint8Array {
   );
 }
 
+/** The JSON of a proposed entry, as {@link parseEntryRequestV1} reads it: of a signature over a digest, or an envelope. */
+export function encodeEntryRequestV1(
+  request: HashedRekordV1 | Extract<EntryRequestV1, { readonly envelope: string }>,
+): Uint8Array {
+  if (request.kind === 'hashedrekord') return encodeEntryV1(request);
+  const { envelope, verifiers } = request;
+  const proposedContent = { envelope, verifiers: verifiers.map(base64) };
+  return utf8(JSON.stringify({ apiVersion: entryVersionsV1.dsse, kind: 'dsse', spec: { proposedContent } }));
+}
+
 function specFields(entry: EntryV1): string {
   switch (entry.kind) {
     case 'hashedrekord':

@@ -93,6 +93,13 @@ export function encodeEntryV2(entry: EntryV2): Uint8Array {
   );
 }
 
+/** The JSON of a proposed entry over a digest, as {@link parseEntryRequestV2} reads it. */
+export function encodeEntryRequestV2(entry: HashedRekordV2): Uint8Array {
+  return utf8(
+    `{"hashedRekordRequestV002":{"digest":"${base64(entry.digest)}","signature":${signatureJson(entry)}}}`,
+  );
+}
+
 function hashedRekordField(entry: HashedRekordV2): string {
   const { hash } = entryAlgorithms[entry.verifier.keyDetails];
   return `"hashedRekordV002":{"data":${hashJson(hash, entry.digest)},"signature":${signatureJson(entry)}}`;

@@ -117,7 +117,7 @@ export async function requestService(
       message: `${request.what}: the ${request.kind} ${request.url.origin} ${result.problem}; trying again in ${Math.round(wait)} ms`,
       fields: { service: request.kind, attempt: tries, reason: result.code, wait: Math.round(wait) },
     });
-    await pause(request, runtime, wait, options.signal);
+    await waitToAsk(request, runtime, wait, options.signal);
   }
 }
 
@@ -134,9 +134,10 @@ function requireSecure({ kind, what, url }: ServiceRequest, { allowHttp }: Servi
   );
 }
 
-async function pause(
-  request: ServiceRequest,
-  runtime: ServiceRuntime,
+/** Waits before something is asked again. Rejects with `ERR_INTERRUPTED`. */
+export async function waitToAsk(
+  request: Pick<ServiceRequest, 'what'>,
+  runtime: Pick<Runtime, 'sleep'>,
   wait: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -147,7 +148,7 @@ async function pause(
   }
 }
 
-function interrupted({ what }: ServiceRequest, reason: unknown): BoltsealError {
+function interrupted({ what }: Pick<ServiceRequest, 'what'>, reason: unknown): BoltsealError {
   return wrapError(reason, 'ERR_INTERRUPTED', `${what} was cancelled`);
 }
 
