@@ -528,6 +528,16 @@ const table = {
     help: 'The signature alone: a file, or its base64 text. Only of use with --key.',
   },
 
+  // ---- bundle create, upgrade, inspect
+  'print-payload': {
+    name: 'payload',
+    type: 'boolean',
+    default: false,
+    group: 'Output',
+    noEnv: true,
+    help: 'Print the payload that was signed, byte for byte, and nothing else.',
+  },
+
   // ---- triangulate
   type: {
     type: 'enum',
@@ -875,6 +885,61 @@ export const registryFlags: readonly FlagId[] = [
   'registry-auth-realm',
   'allow-http-registry',
   'allow-insecure-registry',
+];
+
+/** Who signs and what records it, for commands that sign. */
+export const signingFlags: readonly FlagId[] = [
+  'key',
+  'identity-token',
+  'oidc-issuer',
+  'oidc-client-id',
+  'oidc-client-secret-file',
+  'oidc-provider',
+  'oidc-redirect-url',
+  'oidc-disable-ambient-providers',
+  'fulcio-auth-flow',
+  'log',
+  'tlog-upload',
+  'consent',
+  'timestamp',
+  'rekor-version',
+  'signing-config',
+  'fulcio-url',
+  'rekor-url',
+  'timestamp-server-url',
+  'trusted-root',
+];
+
+/** A flag of {@link identityFlags}. */
+export type IdentityFlag = Extract<FlagId, 'repo' | 'workflow' | 'ref' | `certificate-${string}`>;
+
+/** Who must have signed keyless, for commands that verify. */
+export const identityFlags: readonly IdentityFlag[] = [
+  'certificate-identity',
+  'certificate-identity-regexp',
+  'certificate-oidc-issuer',
+  'certificate-oidc-issuer-regexp',
+  'repo',
+  'workflow',
+  'ref',
+  'certificate-github-workflow-name',
+  'certificate-github-workflow-ref',
+  'certificate-github-workflow-repository',
+  'certificate-github-workflow-sha',
+  'certificate-github-workflow-trigger',
+];
+
+/** Who must have signed and what must stand behind it, for commands that verify. */
+export const verificationFlags: readonly FlagId[] = [
+  'key',
+  'allow-http-key',
+  ...identityFlags,
+  'trusted-root',
+  'offline',
+  'insecure-ignore-tlog',
+  'insecure-ignore-sct',
+  'use-signed-timestamps',
+  'signature-digest-algorithm',
 ];
 
 /** The long name of a flag, without dashes. */

@@ -1,13 +1,20 @@
 /** The one table of commands. Adding a command is one file beside this one and one entry here. */
 import type { CommandSpec } from '../command.ts';
-import { registryFlags } from '../flags.ts';
+import { registryFlags, signingFlags, verificationFlags } from '../flags.ts';
 
 const oneImage = { name: 'IMAGE', min: 1, max: 1, complete: 'image' } as const;
 const images = { name: 'IMAGE', min: 1, max: Number.POSITIVE_INFINITY, complete: 'image' } as const;
 
+const oneFile = { name: 'FILE', min: 1, max: 1, complete: 'file' } as const;
+
 const passwords =
   'The password of a key comes from BOLTSEAL_PASSWORD or COSIGN_PASSWORD (set and empty is an empty password), else it is ' +
   'asked for on the terminal, else all of standard input is the password.';
+
+const keylessHelp =
+  'Without --key the signature is keyless: an identity token (of the CI system, of --identity-token, or of signing in) ' +
+  'becomes a certificate that lives for minutes, and the signature is recorded in a log and timestamped. The services are ' +
+  'those of the instance that `boltseal initialize` chose, else of the public Sigstore.';
 
 const imageReferences =
   'IMAGE is a reference such as ghcr.io/acme/app@sha256:…, ghcr.io/acme/app:1.2 or busybox, or oci:DIR[:TAG] for an OCI ' +
@@ -19,19 +26,19 @@ export const commands: readonly CommandSpec[] = [
     name: 'sign',
     summary: 'sign images and store the signatures beside them',
     description: [
-      'Signs the digest of each IMAGE with a key, stores the signature beside the image without losing anyone else’s, ' +
-        'verifies it as a stranger would, and prints the command that verifies it.',
+      'Signs the digest of each IMAGE, with a key or with an identity, stores the signature beside the image without losing ' +
+        'anyone else’s, verifies it as a stranger would, and prints the command that verifies it.',
+      keylessHelp,
       imageReferences,
       passwords,
     ],
     args: images,
     flags: [
-      'key',
+      ...signingFlags,
       'annotations',
       'recursive',
       'format',
       'new-bundle-format',
-      'signing-config',
       'identity',
       'upload',
       'dry-run',
@@ -53,6 +60,10 @@ export const commands: readonly CommandSpec[] = [
         text: 'The key and its password from variables; nothing on disk.',
         command: 'boltseal sign --key env://SIGNING_KEY ghcr.io/acme/app@sha256:…',
       },
+      {
+        text: 'Keyless: with the identity of the CI job, or of the person who signs in.',
+        command: 'boltseal sign ghcr.io/acme/app@sha256:…',
+      },
     ],
     load: () => import('./sign.ts'),
   },
@@ -61,22 +72,23 @@ export const commands: readonly CommandSpec[] = [
     summary: 'verify the signatures of images',
     description: [
       'Reads the signatures of each IMAGE wherever signers put them, in both formats, and succeeds when every image has ' +
-        'at least one that the key verifies and that names this very digest. An attestation is not a signature.',
+        'at least one by the key or the identity that is asked for, and that names this very digest. An attestation is not ' +
+        'a signature.',
+      'A keyless signature must have a certificate of a trusted authority for exactly that identity, a certificate ' +
+        'transparency proof, a log entry, and a proven time at which the certificate was valid.',
       'Standard output is what cosign prints. --output json gives a report with a reason for each signature; --explain ' +
         'gives it for people.',
       imageReferences,
     ],
     args: images,
     flags: [
-      'key',
-      'allow-http-key',
+      ...verificationFlags,
       'required-annotations',
       'check-claims',
       'payload',
       'signature',
       'given-bundle',
       'local-image',
-      'signature-digest-algorithm',
       'signature-repository',
       'verify-output',
       'explain',
@@ -87,6 +99,16 @@ export const commands: readonly CommandSpec[] = [
       {
         text: 'Verify with a public key.',
         command: 'boltseal verify --key cosign.pub ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Keyless: signed by the release workflow of a GitHub repository.',
+        command:
+          'boltseal verify --repo acme/app --workflow release.yml --ref refs/heads/main ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Keyless: signed by a person.',
+        command:
+          'boltseal verify --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.google.com ghcr.io/acme/app@sha256:…',
       },
       {
         text: 'Only signatures that were made for production count.',
@@ -102,6 +124,55 @@ export const commands: readonly CommandSpec[] = [
       },
     ],
     load: () => import('./verify.ts'),
+  },
+  {
+    name: 'sign-blob',
+    summary: 'sign a file',
+    description: [
+      'Signs FILE (or standard input, -), with a key or with an identity, and writes a Sigstore bundle with everything that ' +
+        'verifies it. The file itself is not in it.',
+      keylessHelp,
+      passwords,
+    ],
+    args: oneFile,
+    flags: [...signingFlags, 'in-toto', 'blob-bundle', 'blob-signature', 'output-certificate', 'output'],
+    cosign: ['signBlob', 'token'],
+    examples: [
+      { text: 'Keyless.', command: 'boltseal sign-blob --bundle app.tgz.sigstore.json app.tgz' },
+      {
+        text: 'With a key, recorded nowhere.',
+        command: 'boltseal sign-blob --key cosign.key --bundle app.tgz.sigstore.json app.tgz',
+      },
+      {
+        text: 'An attestation: an in-toto statement in a signed envelope.',
+        command: 'boltseal sign-blob --in-toto --bundle build.sigstore.json statement.json',
+      },
+    ],
+    load: () => import('./sign-blob.ts'),
+  },
+  {
+    name: 'verify-blob',
+    summary: 'verify the signature of a file',
+    description: [
+      'Succeeds when the bundle holds a signature of FILE, or an attestation about it, by the key or the identity that is ' +
+        'asked for. FILE may be - for standard input, or sha256: and a digest.',
+      'Bundles of cosign’s older format are read too.',
+    ],
+    args: oneFile,
+    flags: [...verificationFlags, 'given-bundle', 'blob-signature-input', 'output'],
+    cosign: ['verify', 'token'],
+    examples: [
+      {
+        text: 'Keyless.',
+        command:
+          'boltseal verify-blob --bundle app.tgz.sigstore.json --repo acme/app --workflow release.yml app.tgz',
+      },
+      {
+        text: 'With a key.',
+        command: 'boltseal verify-blob --bundle app.tgz.sigstore.json --key cosign.pub app.tgz',
+      },
+    ],
+    load: () => import('./verify-blob.ts'),
   },
   {
     name: 'generate-key-pair',
@@ -191,6 +262,26 @@ export const commands: readonly CommandSpec[] = [
     cosign: ['registry'],
     examples: [{ text: 'All signatures.', command: 'boltseal download signature ghcr.io/acme/app:1.2' }],
     load: () => import('./download-signature.ts'),
+  },
+  {
+    name: 'bundle inspect',
+    summary: 'say what is in a bundle',
+    description: [
+      'Says in words what BUNDLE holds: what was signed, who signed, its log entries and timestamps. Nothing is verified. ' +
+        'What is broken is told in its place, and the rest is still shown.',
+      'BUNDLE is a file, or - for standard input: a Sigstore bundle of any version, cosign’s older blob bundle, a DSSE ' +
+        'envelope, the manifest of a .sig tag, or a line of `boltseal download signature`.',
+    ],
+    args: { name: 'BUNDLE', min: 1, max: 1, complete: 'file' },
+    flags: ['print-payload', 'output'],
+    examples: [
+      { text: 'Who signed, when, and what?', command: 'boltseal bundle inspect app.bundle.json' },
+      {
+        text: 'The statement that was signed.',
+        command: 'boltseal bundle inspect --payload app.bundle.json',
+      },
+    ],
+    load: () => import('./bundle-inspect.ts'),
   },
   {
     name: 'login',
@@ -360,6 +451,49 @@ export const commands: readonly CommandSpec[] = [
       },
     ],
     load: () => import('./token.ts'),
+  },
+  {
+    name: 'conformance sign-bundle',
+    summary: 'sign a file by the protocol of the Sigstore conformance tests',
+    description: [
+      'What the conformance tests of Sigstore call. `boltseal sign-blob` is the command for people; this one takes the same ' +
+        'flags.',
+    ],
+    args: oneFile,
+    flags: [...signingFlags, 'in-toto', 'blob-bundle', 'blob-signature', 'output-certificate', 'output'],
+    examples: [
+      {
+        text: 'As the tests call it.',
+        command: 'boltseal conformance sign-bundle --identity-token TOKEN --bundle a.sigstore.json a.txt',
+      },
+    ],
+    load: () => import('./sign-blob.ts'),
+  },
+  {
+    name: 'conformance verify-bundle',
+    summary: 'verify a bundle by the protocol of the Sigstore conformance tests',
+    description: [
+      'What the conformance tests of Sigstore call. Nothing is asked over the network: without --trusted-root the trusted ' +
+        'root of the instance at hand is used, which is the public one unless another was chosen. A log entry is required ' +
+        'with a key too.',
+    ],
+    args: oneFile,
+    flags: [
+      'given-bundle',
+      'certificate-identity',
+      'certificate-oidc-issuer',
+      'key',
+      'trusted-root',
+      'output',
+    ],
+    examples: [
+      {
+        text: 'As the tests call it.',
+        command:
+          'boltseal conformance verify-bundle --bundle a.sigstore.json --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.google.com a.txt',
+      },
+    ],
+    load: () => import('./conformance-verify-bundle.ts'),
   },
   {
     name: 'completion',
