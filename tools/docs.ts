@@ -127,7 +127,7 @@ function flagsPage(): readonly string[] {
     '## Flags of cosign',
     'These are understood so that scripts written for cosign keep working, or refused with the way to go; none is ignored in silence. ' +
       'Their variables (`COSIGN_<FLAG>`) are treated the same.',
-    ...(['sign', 'verify', 'registry', 'tree', 'keys', 'token'] as const).flatMap((set) => [
+    ...(['sign', 'signBlob', 'verify', 'registry', 'tree', 'keys', 'token'] as const).flatMap((set) => [
       `### ${cosignSetTitles[set]}`,
       table(
         ['Flag', 'Accepted', 'Why it changes nothing', 'What to do otherwise'],
@@ -139,6 +139,7 @@ function flagsPage(): readonly string[] {
 
 const cosignSetTitles: Readonly<Record<keyof typeof cosignFlags, string>> = {
   sign: 'sign',
+  signBlob: 'sign-blob',
   verify: 'verify',
   registry: 'Commands that talk to a registry',
   tree: 'tree',

@@ -66,6 +66,8 @@ export interface CommandContext {
   readonly io: CliIo;
   /** Aborted by Ctrl-C and by `--timeout`; pass it to everything that waits. */
   readonly signal: AbortSignal;
-  /** The ports of flows; made when first asked for. */
+  /** The ports of flows that speak to registries; made when first asked for. */
   runtime(): Promise<Runtime>;
+  /** The ports of everything else that is asked: certificate authorities, logs, trust roots, issuers of tokens. */
+  serviceRuntime(): Promise<Runtime>;
 }

@@ -17,12 +17,16 @@ export interface CosignFlag {
   readonly instead: string;
 }
 
-const keylessSigning = 'Signing here is with a key pair: give --key and leave this flag out.';
-const keylessVerification =
-  'Verification here is with a public key: give --key and leave this flag out. A check that is not made is not promised.';
-const noLog = 'Key-pair signatures are recorded in no log and with no timestamp. Leave this flag out.';
-const noLogChecked =
-  'Log entries and timestamps are not checked when verifying with a key. Leave this flag out.';
+const ownCertificate =
+  'A certificate of your own cannot be used for signing: give --key, or neither for a certificate of the instance.';
+const inBundle = 'The bundle holds the certificate: --bundle FILE, then `boltseal bundle inspect FILE`.';
+const serviceTls =
+  'Services are trusted by the certificates of the system, and those of NODE_EXTRA_CA_CERTS.';
+const inRoot =
+  'Trust comes from a trusted root: `boltseal trusted-root create` makes one of keys and certificates, for --trusted-root.';
+const besideSignature =
+  'What comes with a signature is read from where it is stored. `boltseal bundle create` makes one bundle of parts.';
+const offlineProof = 'log entries are verified by the proofs that come with signatures; no log is asked';
 const hardware = 'Hardware keys on PIV tokens are not supported. Use a key file or env://NAME.';
 
 const registry: readonly CosignFlag[] = [
@@ -42,72 +46,33 @@ const registry: readonly CosignFlag[] = [
 
 const sign: readonly CosignFlag[] = [
   {
-    name: 'yes',
-    type: 'boolean',
-    short: 'y',
-    accepts: 'any',
-    because: 'nothing is asked before signing',
-    instead: '',
-  },
-  {
-    name: 'tlog-upload',
-    type: 'boolean',
-    accepts: ['false'],
-    because: 'signing with a key pair records nothing in a log',
-    instead: noLog,
-  },
-  {
     name: 'use-signing-config',
     type: 'boolean',
-    accepts: ['false'],
-    because: 'no signing config is used',
-    instead: noLog,
-  },
-  {
-    name: 'trusted-root',
-    type: 'string',
     accepts: 'any',
-    because: 'nothing is recorded in a log that it would have to verify',
+    because: 'services are those of --signing-config, of the flags for single services, or of the instance',
     instead: '',
   },
-  { name: 'fulcio-url', type: 'string', instead: keylessSigning },
-  { name: 'fulcio-auth-flow', type: 'string', instead: keylessSigning },
-  { name: 'identity-token', type: 'string', instead: keylessSigning },
-  { name: 'oidc-client-id', type: 'string', instead: keylessSigning },
-  { name: 'oidc-client-secret-file', type: 'string', instead: keylessSigning },
-  {
-    name: 'oidc-disable-ambient-providers',
-    type: 'boolean',
-    accepts: 'any',
-    because: 'no identity provider is asked when signing with a key',
-    instead: keylessSigning,
-  },
-  { name: 'oidc-issuer', type: 'string', instead: keylessSigning },
-  { name: 'oidc-provider', type: 'string', instead: keylessSigning },
-  { name: 'oidc-redirect-url', type: 'string', instead: keylessSigning },
   {
     name: 'issue-certificate',
     type: 'boolean',
     accepts: ['false'],
-    because: 'no certificate is made',
-    instead: keylessSigning,
+    because: 'a key signs without a certificate',
+    instead: 'Leave --key out for a certificate.',
   },
   {
     name: 'insecure-skip-verify',
     type: 'boolean',
     accepts: 'any',
-    because: 'it skipped a check of certificates, and signing with a key has none',
-    instead: keylessSigning,
+    because: 'it does nothing in cosign either; a new certificate is always checked',
+    instead: '',
   },
-  { name: 'certificate', type: 'string', aliases: ['cert'], instead: keylessSigning },
-  { name: 'certificate-chain', type: 'string', aliases: ['cert-chain'], instead: keylessSigning },
-  { name: 'output-certificate', type: 'string', aliases: ['output-cert'], instead: keylessSigning },
-  { name: 'rekor-url', type: 'string', instead: noLog },
-  { name: 'timestamp-client-cacert', type: 'string', instead: noLog },
-  { name: 'timestamp-client-cert', type: 'string', instead: noLog },
-  { name: 'timestamp-client-key', type: 'string', instead: noLog },
-  { name: 'timestamp-server-name', type: 'string', instead: noLog },
-  { name: 'timestamp-server-url', type: 'string', instead: noLog },
+  { name: 'certificate', type: 'string', aliases: ['cert'], instead: ownCertificate },
+  { name: 'certificate-chain', type: 'string', aliases: ['cert-chain'], instead: ownCertificate },
+  { name: 'output-certificate', type: 'string', aliases: ['output-cert'], instead: inBundle },
+  { name: 'timestamp-client-cacert', type: 'string', instead: serviceTls },
+  { name: 'timestamp-client-cert', type: 'string', instead: serviceTls },
+  { name: 'timestamp-client-key', type: 'string', instead: serviceTls },
+  { name: 'timestamp-server-name', type: 'string', instead: serviceTls },
   {
     name: 'record-creation-timestamp',
     type: 'boolean',
@@ -134,35 +99,39 @@ const sign: readonly CosignFlag[] = [
   },
 ];
 
+/** Flags of cosign's `sign-blob` that its `sign` has not. */
+const signBlob: readonly CosignFlag[] = [
+  ...sign.filter(({ name }) =>
+    [
+      'use-signing-config',
+      'issue-certificate',
+      'insecure-skip-verify',
+      'certificate',
+      'certificate-chain',
+    ].includes(name),
+  ),
+  {
+    name: 'new-bundle-format',
+    type: 'boolean',
+    accepts: ['true'],
+    because: 'a Sigstore bundle is what is written',
+    instead: 'Files are signed as Sigstore bundles; --output-signature writes the signature alone.',
+  },
+  {
+    name: 'b64',
+    type: 'boolean',
+    accepts: ['true'],
+    because: 'signatures are written in base64',
+    instead: 'Decode the file of --output-signature with base64 -d.',
+  },
+  {
+    name: 'rfc3161-timestamp',
+    type: 'string',
+    instead: 'The bundle holds the timestamp: --bundle FILE.',
+  },
+];
+
 const verify: readonly CosignFlag[] = [
-  {
-    name: 'insecure-ignore-tlog',
-    type: 'boolean',
-    accepts: ['true'],
-    because: 'verifying with a key asks for no log entry',
-    instead: noLogChecked,
-  },
-  {
-    name: 'private-infrastructure',
-    type: 'boolean',
-    accepts: ['true'],
-    because: 'verifying with a key asks for no log entry',
-    instead: noLogChecked,
-  },
-  {
-    name: 'insecure-ignore-sct',
-    type: 'boolean',
-    accepts: 'any',
-    because: 'verifying with a key involves no certificate',
-    instead: keylessVerification,
-  },
-  {
-    name: 'offline',
-    type: 'boolean',
-    accepts: 'any',
-    because: 'verifying with a key asks no service but the registry of the image',
-    instead: noLogChecked,
-  },
   {
     name: 'experimental-oci11',
     type: 'boolean',
@@ -177,17 +146,9 @@ const verify: readonly CosignFlag[] = [
     because: 'signatures of both formats are always read',
     instead: '',
   },
-  {
-    name: 'use-signed-timestamps',
-    type: 'boolean',
-    accepts: ['false'],
-    because: 'timestamps are not used',
-    instead: noLogChecked,
-  },
-  { name: 'rekor-url', type: 'string', instead: noLogChecked },
-  { name: 'trusted-root', type: 'string', instead: noLogChecked },
-  { name: 'timestamp-certificate-chain', type: 'string', instead: noLogChecked },
-  { name: 'rfc3161-timestamp', type: 'string', instead: noLogChecked },
+  { name: 'rekor-url', type: 'string', accepts: 'any', because: offlineProof, instead: '' },
+  { name: 'timestamp-certificate-chain', type: 'string', instead: inRoot },
+  { name: 'rfc3161-timestamp', type: 'string', instead: besideSignature },
   {
     name: 'max-workers',
     type: 'string',
@@ -200,30 +161,11 @@ const verify: readonly CosignFlag[] = [
     type: 'string',
     instead: 'Verify what is attached by its own digest: boltseal verify IMAGE@sha256:…',
   },
-  { name: 'sct', type: 'string', instead: keylessVerification },
-  { name: 'ca-roots', type: 'string', instead: keylessVerification },
-  { name: 'ca-intermediates', type: 'string', instead: keylessVerification },
-  { name: 'certificate', type: 'string', aliases: ['cert'], instead: keylessVerification },
-  { name: 'certificate-chain', type: 'string', aliases: ['cert-chain'], instead: keylessVerification },
-  {
-    name: 'certificate-identity',
-    type: 'string',
-    aliases: ['cert-identity', 'cert-email'],
-    instead: keylessVerification,
-  },
-  { name: 'certificate-identity-regexp', type: 'string', instead: keylessVerification },
-  {
-    name: 'certificate-oidc-issuer',
-    type: 'string',
-    aliases: ['cert-oidc-issuer'],
-    instead: keylessVerification,
-  },
-  { name: 'certificate-oidc-issuer-regexp', type: 'string', instead: keylessVerification },
-  { name: 'certificate-github-workflow-name', type: 'string', instead: keylessVerification },
-  { name: 'certificate-github-workflow-ref', type: 'string', instead: keylessVerification },
-  { name: 'certificate-github-workflow-repository', type: 'string', instead: keylessVerification },
-  { name: 'certificate-github-workflow-sha', type: 'string', instead: keylessVerification },
-  { name: 'certificate-github-workflow-trigger', type: 'string', instead: keylessVerification },
+  { name: 'sct', type: 'string', instead: besideSignature },
+  { name: 'ca-roots', type: 'string', instead: inRoot },
+  { name: 'ca-intermediates', type: 'string', instead: inRoot },
+  { name: 'certificate', type: 'string', aliases: ['cert'], instead: besideSignature },
+  { name: 'certificate-chain', type: 'string', aliases: ['cert-chain'], instead: inRoot },
 ];
 
 const tree: readonly CosignFlag[] = [
@@ -265,8 +207,8 @@ const token: readonly CosignFlag[] = [
 
 /** Flags of cosign, understood or refused, by the kind of command that knows them. */
 export const cosignFlags: Readonly<
-  Record<'registry' | 'sign' | 'verify' | 'tree' | 'keys' | 'token', readonly CosignFlag[]>
-> = { registry, sign, verify, tree, keys, token };
+  Record<'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'keys' | 'token', readonly CosignFlag[]>
+> = { registry, sign, signBlob, verify, tree, keys, token };
 
 /** A key of {@link cosignFlags}. */
 export type CosignFlagSet = keyof typeof cosignFlags;

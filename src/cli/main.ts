@@ -7,6 +7,7 @@ import type { CliIo, TextSink } from './io.ts';
 import { createOutput, type Output } from './output.ts';
 import { chooseCommand, parseInvocation, wantsHelp } from './parse.ts';
 import { errorDocument, errorSchema, exitCodeOf, printError, toBoltsealError } from './report-error.ts';
+import type { RuntimePurpose } from './runtime.ts';
 
 /** Runs `argv` (without the program’s name) and resolves to the exit code. Never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -125,7 +126,11 @@ function contextFor(
   io: CliIo,
   signal: AbortSignal,
 ): CommandContext {
-  let made: Promise<Runtime> | undefined;
+  let [registries, others]: (Promise<Runtime> | undefined)[] = [];
+  const make = async (purpose: RuntimePurpose): Promise<Runtime> => {
+    const { runtimeFor } = await import('./runtime.ts');
+    return runtimeFor(flags, output, io, purpose);
+  };
   return {
     command,
     args,
@@ -134,9 +139,12 @@ function contextFor(
     io,
     signal,
     runtime() {
-      const tls = command.flags.includes('registry-cacert');
-      made ??= import('./runtime.ts').then(({ runtimeFor }) => runtimeFor(flags, output, io, tls));
-      return made;
+      registries ??= make(command.flags.includes('registry-cacert') ? 'registries' : 'others');
+      return registries;
+    },
+    serviceRuntime() {
+      others ??= make('others');
+      return others;
     },
   };
 }

@@ -6,12 +6,23 @@ import type { Flags } from './command.ts';
 import type { CliIo } from './io.ts';
 import type { Output } from './output.ts';
 
-/** The runtime of one command; `tls` tells whether the command has the flags for it. */
-export async function runtimeFor(flags: Flags, output: Output, io: CliIo, tls: boolean): Promise<Runtime> {
+/** Which flags about connections a runtime heeds: those of registries, or none. */
+export type RuntimePurpose = 'registries' | 'others';
+
+/**
+ * A runtime of one command. Flags such as `--allow-insecure-registry` and `--registry-client-cert` are about registries:
+ * what speaks to certificate authorities, logs, trust roots and issuers of tokens has another runtime, without them.
+ */
+export async function runtimeFor(
+  flags: Flags,
+  output: Output,
+  io: CliIo,
+  purpose: RuntimePurpose,
+): Promise<Runtime> {
   return createRuntime({
     env: io.env,
     log: (event) => printEvent(event, output),
-    tls: tls ? await tlsSettings(flags) : undefined,
+    tls: purpose === 'registries' ? await tlsSettings(flags) : undefined,
   });
 }
 

@@ -23,7 +23,7 @@ export async function trustFor(context: CommandContext): Promise<LoadedTrust> {
   const { loadTrust } = await import('../flows/trust.ts');
   return loadTrust(
     { trustedRootFile: flags.get('trusted-root'), offline: flags.get('offline'), signal },
-    await context.runtime(),
+    await context.serviceRuntime(),
   );
 }
 

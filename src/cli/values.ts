@@ -105,3 +105,9 @@ export function oneOf(words: readonly string[]): string {
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
+
+/** A signature file holds base64, or the signature itself. */
+export function decodeSignature(content: Uint8Array): Uint8Array {
+  const text = Buffer.from(content).toString('latin1').trim();
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : content;
+}

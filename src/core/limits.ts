@@ -67,6 +67,10 @@ export const limits = {
   indexDepth: 4,
   /** Manifests of one image that are looked at: an index, and indexes in it, together. */
   indexManifests: 1_000,
+  /** A file that is signed, which is read whole. */
+  blobBytes: 2_147_483_647,
+  /** A file that is verified and read whole; of larger ones only the digests are kept. */
+  blobInMemoryBytes: 67_108_864,
   /** Blobs under way at once in a copy. */
   concurrentTransfers: 4,
   /** Images under way at once in one sign or verify call. */

@@ -1,27 +1,25 @@
-import { begin, mapConcurrent } from '../core/concurrent.ts';
+import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
-import { BoltsealError, wrapError } from '../core/errors.ts';
+import { type BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations, Descriptor } from '../formats/oci.ts';
-import type { Signer } from '../keys/signer.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
-import { byKeys } from '../verify/requirements.ts';
 import type { Evidence } from '../verify/verdict.ts';
 import { type EntityRequirements, verifyEntity } from '../verify/verify-entity.ts';
 import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned } from './image.ts';
+import type { Recorder } from './record.ts';
 import {
   type AssembledSignature,
   type SigningSubject,
   type StoredSignature,
   signatureWriters,
 } from './signature-formats.ts';
+import { beginSigning, makeSignature, type SigningOptions, verifyBeforePublishing } from './signing.ts';
 
 /** Options of {@link signImage}. */
-export interface SignImageOptions extends ImageOptions {
-  /** Signs. May be a promise: deriving a key from a password then runs beside the first requests. */
-  readonly signer: Signer | Promise<Signer>;
+export interface SignImageOptions extends ImageOptions, SigningOptions {
   /** Signed together with the digest. */
   readonly annotations?: Annotations | undefined;
   /** For an index: sign it and every platform image in it. */
@@ -32,6 +30,11 @@ export interface SignImageOptions extends ImageOptions {
   readonly identity?: string | undefined;
   /** False makes the signatures and stores nothing. */
   readonly upload?: boolean | undefined;
+  /**
+   * Records signatures of the cosign format, in place of `recorder`: that format has a place for entries of Rekor v1
+   * alone.
+   */
+  readonly layerRecorder?: Recorder | undefined;
 }
 
 /** One signature that was made. */
@@ -58,8 +61,8 @@ export interface SignedManifest {
 
 /**
  * Signs an image: its manifest, and with `recursive` every platform image of an index. A tag is resolved once, and the
- * digest is what is signed. Each signature is checked as a stranger would check it before it is published, stored so
- * that no other signature is lost, read back, and checked again.
+ * digest is what is signed. Each signature is recorded when a recorder is given, checked as a stranger would check it
+ * before it is published, stored so that no other signature is lost, read back, and checked again.
  *
  * Throws `ERR_IMAGE_NOT_FOUND`, `ERR_SIGNING_FAILED`, `ERR_ATTACH_CONFLICT`, and what the registry and the signer throw.
  * What was stored before a failure stays stored: it is valid.
@@ -69,7 +72,7 @@ export async function signImage(
   options: SignImageOptions,
   runtime: Runtime,
 ): Promise<readonly SignedManifest[]> {
-  begin(Promise.resolve(options.signer));
+  beginSigning(options);
   const image = await openImage(reference, options, runtime, options.upload !== false);
   const manifests = await listManifests(image, options);
   return mapConcurrent(manifests, limits.concurrentImages, (descriptor) =>
@@ -97,19 +100,20 @@ async function signManifest(
       const upload =
         options.upload === false ? undefined : writer.prepare(image.signatures, subject, runtime, call);
       try {
-        const signer = await options.signer;
-        const { payload, signedBytes } = writer.describe(subject);
-        const signature = await signer.sign(signedBytes, call);
-        const made = writer.assemble(payload, signature, signer.publicKey);
+        const message = writer.describe(subject);
+        const recorder =
+          writer.format === 'cosign' ? (options.layerRecorder ?? options.recorder) : options.recorder;
+        const made = await makeSignature(message, { ...options, recorder }, call);
+        const assembled = writer.assemble(message.payload, made);
         const required: EntityRequirements = {
-          signer: byKeys([signer.publicKey]),
+          ...assembled.made.required,
           digest: descriptor.digest,
           annotations: subject.annotations,
         };
-        const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(made), required));
-        if (!upload) return report(made, evidence);
-        const stored = await upload.store(made);
-        return report(made, verifyEntity(stored.readBack, required), stored);
+        const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(assembled), required));
+        if (!upload) return report(assembled, evidence);
+        const stored = await upload.store(assembled);
+        return report(assembled, verifyEntity(stored.readBack, required), stored);
       } catch (error) {
         await upload?.cancel();
         throw error;
@@ -122,27 +126,13 @@ async function signManifest(
   return { reference: pinned(image, descriptor.digest), descriptor, signatures };
 }
 
-function verifyBeforePublishing(verify: () => Evidence): Evidence {
-  try {
-    return verify();
-  } catch (cause) {
-    throw new BoltsealError(
-      'ERR_SIGNING_FAILED',
-      'the signer made a signature that its own public key does not verify',
-      {
-        cause,
-        hint: 'Nothing was published. Check that the key and its public key belong together.',
-      },
-    );
-  }
-}
-
-function report(made: AssembledSignature, evidence: Evidence, stored?: StoredSignature): ImageSignature {
+function report(assembled: AssembledSignature, evidence: Evidence, stored?: StoredSignature): ImageSignature {
+  const { format, payload, made, content } = assembled;
   return {
-    format: made.format,
-    payload: made.payload,
+    format,
+    payload,
     signature: made.signature,
-    ...(made.format === 'bundle' ? { bundle: made.content } : {}),
+    ...(format === 'bundle' ? { bundle: content } : {}),
     ...(stored ? { stored: { place: stored.place, manifest: stored.manifest } } : {}),
     evidence,
   };

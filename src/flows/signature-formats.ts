@@ -16,7 +16,6 @@ import {
   emptyConfigBytes,
   emptyConfigDescriptor,
 } from '../formats/oci.ts';
-import type { PublicKey } from '../formats/public-key.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
 import { encodeSignStatement, signPredicateType } from '../formats/statement.ts';
@@ -30,6 +29,7 @@ import {
 import { authenticate } from '../verify/authenticate.ts';
 import type { EntityOrigin, SignatureFormat, SignedEntity } from '../verify/entity.ts';
 import { entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
+import type { MadeSignature, MessageToSign } from './signing.ts';
 
 /** What is going to be signed. */
 export interface SigningSubject {
@@ -44,8 +44,7 @@ export interface SigningSubject {
 export interface AssembledSignature {
   readonly format: SignatureFormat;
   readonly payload: Uint8Array;
-  readonly signature: Uint8Array;
-  readonly publicKey: PublicKey;
+  readonly made: MadeSignature;
   /** The blob to store: the bundle, or the payload. */
   readonly content: Uint8Array;
 }
@@ -71,8 +70,8 @@ export interface PreparedUpload {
 export interface SignatureWriter {
   readonly format: SignatureFormat;
   /** The payload, and the bytes that the signature covers. */
-  describe(subject: SigningSubject): { readonly payload: Uint8Array; readonly signedBytes: Uint8Array };
-  assemble(payload: Uint8Array, signature: Uint8Array, key: PublicKey): AssembledSignature;
+  describe(subject: SigningSubject): MessageToSign & { readonly payload: Uint8Array };
+  assemble(payload: Uint8Array, made: MadeSignature): AssembledSignature;
   /** The entity as a reader sees it, for the check before anything is published. */
   entity(made: AssembledSignature): SignedEntity;
   prepare(
@@ -87,18 +86,22 @@ const bundleWriter: SignatureWriter = {
   format: 'bundle',
   describe: ({ image, annotations }) => {
     const payload = encodeSignStatement(image.digest, annotations);
-    return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload) };
+    const envelope = { payload, payloadType: inTotoPayloadType };
+    return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload), envelope };
   },
-  assemble: (payload, signature, key) => ({
+  assemble: (payload, made) => ({
     format: 'bundle',
     payload,
-    signature,
-    publicKey: key,
+    made,
     content: encodeBundle({
-      material: { publicKeyHint: key.hint, timestamps: [], logEntries: [] },
+      material: made.material,
       content: {
         kind: 'envelope',
-        envelope: { payload, payloadType: inTotoPayloadType, signatures: [{ signature }] },
+        envelope: {
+          payload,
+          payloadType: inTotoPayloadType,
+          signatures: [{ signature: made.signature }],
+        },
       },
     }),
   }),
@@ -132,31 +135,24 @@ const cosignWriter: SignatureWriter = {
     const payload = encodeSimpleSigning(dockerReference, image.digest, annotations);
     return { payload, signedBytes: payload };
   },
-  assemble: (payload, signature, publicKey) => ({
-    format: 'cosign',
-    payload,
-    signature,
-    publicKey,
-    content: payload,
-  }),
-  entity: ({ payload, signature }) =>
-    entityFromSignatureLayer(signatureLayer(payload, signature), payload, { place: 'file' }),
+  assemble: (payload, made) => ({ format: 'cosign', payload, made, content: payload }),
+  entity: (assembled) => entityFromSignatureLayer(layerOf(assembled), assembled.payload, { place: 'file' }),
   prepare: (repository, subject, runtime, options) => {
     const upload = begin(repository.beginUpload(options));
     const { payload } = cosignWriter.describe(subject);
     const image = { payload: digestOf(payload), subject: subject.image.digest };
     const preparing = begin(prepareSignatureTag(repository, image, options));
     return {
-      store: async (made) => {
+      store: async (assembled) => {
         const prepared = await preparing;
-        const earlier = earlierSignature(made, prepared);
+        const earlier = earlierSignature(assembled, prepared);
         // Its payload may have been deleted since; then it verifies nowhere.
         if (earlier && (await repository.hasBlob(image.payload, options))) {
           await cancel(upload);
           return earlier;
         }
         await (await upload).complete(payload, options);
-        const layer = signatureLayer(payload, made.signature);
+        const layer = layerOf(assembled);
         const again = begin(repository.getBlob(layer, { ...options, maxBytes: limits.payloadBytes }));
         const place = 'signature-tag';
         const attached = { layer, subject: subject.image.digest, prepared };
@@ -172,14 +168,22 @@ const cosignWriter: SignatureWriter = {
   },
 };
 
+/** The layer that carries a signature with what proves it: here the authorities stand beside the certificate. */
+function layerOf({ payload, made }: AssembledSignature): Descriptor {
+  const { signature, certificates, material } = made;
+  return signatureLayer(payload, signature, { ...material, ...(certificates ? { certificates } : {}) });
+}
+
 /**
  * A signature by the same key over the same payload that is stored already: a second one would say nothing new, and
- * pipelines that run again would make the manifest grow without end. cosign does the same.
+ * pipelines that run again would make the manifest grow without end. cosign does the same. One that was recorded says
+ * something new each time.
  */
 function earlierSignature(
-  { payload, publicKey }: AssembledSignature,
+  { payload, made: { publicKey, material } }: AssembledSignature,
   { manifest, layers }: PreparedSignatureTag,
 ): StoredSignature | undefined {
+  if (material.logEntries.length > 0 || material.timestamps.length > 0) return undefined;
   const place = 'signature-tag';
   const digest = digestOf(payload);
   for (const layer of layers) {

@@ -4,29 +4,25 @@ import { BoltsealError, type ErrorCode, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations } from '../formats/oci.ts';
-import type { PublicKey } from '../formats/public-key.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { DiscoveredSignatures, PlaceReport } from '../registry/discover.ts';
-import type { SignatureHash } from '../verify/authenticate.ts';
-import { byKeys } from '../verify/requirements.ts';
 import type { Evidence, Refusal } from '../verify/verdict.ts';
 import { findCandidates } from './candidates.ts';
 import { type ImageOptions, type OpenedImage, openImage, pinned, resolveImage } from './image.ts';
 import { absence, nearestRefusal, nextStep, readFailures, refusalCodes } from './refusals.ts';
+import {
+  beginRequirements,
+  checkSigner,
+  type SignerOptions,
+  signerRequirements,
+} from './signer-requirements.ts';
 
 /** Options of {@link verifyImage}. */
-export interface VerifyImageOptions extends ImageOptions {
-  /**
-   * The trusted public keys; a signature by any one of them is accepted. Must not be empty. A promise, such as that of
-   * `loadVerificationKeys`, is awaited while the registry is asked.
-   */
-  readonly keys: readonly PublicKey[] | Promise<readonly PublicKey[]>;
+export interface VerifyImageOptions extends ImageOptions, SignerOptions {
   /** Annotations that must have been signed, with these values. */
   readonly annotations?: Annotations | undefined;
   /** False accepts a signature by a trusted key whatever image it names, as cosign's flag does: replays pass. */
   readonly checkClaims?: boolean | undefined;
-  /** The one hash accepted, instead of SHA-256 and the hash that belongs to the key. */
-  readonly hash?: SignatureHash | undefined;
   /** Signatures at hand, instead of those in the registry. */
   readonly given?: readonly GivenSignature[] | undefined;
 }
@@ -48,7 +44,10 @@ export interface VerificationReport {
   readonly refused: readonly Refusal[];
 }
 
-/** A verification that accepted nothing: `ERR_NO_SIGNATURES` or `ERR_NO_MATCHING_SIGNATURES`, with the report. */
+/**
+ * A verification that accepted nothing, with the report: `ERR_NO_SIGNATURES`, `ERR_NO_MATCHING_SIGNATURES`, or
+ * `ERR_VERIFY_NO_CERTIFICATE` when an identity was asked for and bare keys signed.
+ */
 export class VerificationError extends BoltsealError {
   readonly report: VerificationReport;
 
@@ -71,8 +70,8 @@ export class VerificationError extends BoltsealError {
 }
 
 /**
- * Verifies that an image is signed: at least one signature, in any format and place, by one of the keys, about exactly
- * this digest, with the required annotations. Every place is looked at; one bad signature never hides a good one, and a
+ * Verifies that an image is signed: at least one signature, in any format and place, by one of the keys or identities,
+ * about exactly this digest, with the required annotations. Every place is looked at; one bad signature never hides a good one, and a
  * place that cannot be read is never taken for an empty one.
  *
  * Throws `ERR_IMAGE_NOT_FOUND`, `ERR_NO_SIGNATURES`, `ERR_NO_MATCHING_SIGNATURES` (both as {@link VerificationError}),
@@ -83,7 +82,7 @@ export async function verifyImage(
   options: VerifyImageOptions,
   runtime: Runtime,
 ): Promise<VerificationReport> {
-  begin(Promise.resolve(options.keys));
+  beginRequirements(options);
   checkOptions(options);
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
@@ -91,10 +90,9 @@ export async function verifyImage(
   // The rest of the code is loaded while the registry is asked: a new process verifies sooner.
   await nextTurn();
   const { judgeCandidates, judgeGiven } = await import('./judge.ts');
-  const [keys, { places, candidates }] = await Promise.all([options.keys, finding]);
-  if (keys.length === 0) throw new BoltsealError('ERR_USAGE', 'no key was given to verify with');
-  const { annotations, checkClaims, hash, given } = options;
-  const required = { signer: byKeys(keys), digest, annotations, checkClaims, hash };
+  const [signer, { places, candidates }] = await Promise.all([signerRequirements(options), finding]);
+  const { annotations, checkClaims, given } = options;
+  const required = { ...signer, digest, annotations, checkClaims };
   const judged = given ? judgeGiven(given, required) : judgeCandidates(candidates, required);
   const report: VerificationReport = { reference: pinned(image, digest), digest, places, ...judged };
   if (report.accepted.length > 0) return report;
@@ -107,7 +105,9 @@ async function givenOnly(given: readonly GivenSignature[]): Promise<DiscoveredSi
 }
 
 /** What can be told without asking anyone is told before. */
-function checkOptions({ annotations = {}, checkClaims }: VerifyImageOptions): void {
+function checkOptions(options: VerifyImageOptions): void {
+  checkSigner(options);
+  const { annotations = {}, checkClaims } = options;
   if (checkClaims !== false || Object.keys(annotations).length === 0) return;
   throw new BoltsealError('ERR_USAGE', 'annotations are required, and the check of claims is turned off', {
     hint: 'Annotations are claims: leave out one of the two.',
@@ -135,7 +135,10 @@ async function explainRefusal(
         ? 'the signature found was'
         : `all ${report.refused.length} signatures found were`;
     const message = `${report.reference} has no acceptable signature: ${count} refused`;
-    return new VerificationError('ERR_NO_MATCHING_SIGNATURES', message, report, {
+    // Only bare keys signed, and an identity was asked for: that is another finding than a signature by somebody else.
+    const code =
+      nearest.error.code === 'ERR_VERIFY_NO_CERTIFICATE' ? nearest.error.code : 'ERR_NO_MATCHING_SIGNATURES';
+    return new VerificationError(code, message, report, {
       cause: nearest.error,
       hint: nextStep(nearest.error, 'candidate'),
     });

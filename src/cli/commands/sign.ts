@@ -1,41 +1,39 @@
-import { begin, nextTurn } from '../../core/concurrent.ts';
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
 import { parseReference, withoutPassword } from '../../formats/reference.ts';
-import { loadSigner } from '../../keys/reference.ts';
 import type { CommandContext, Flags } from '../command.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
 import { annotationsOf, imageOptions } from '../image-options.ts';
-import { keyContext, keyReference } from '../keys.ts';
 import { reportFailures } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
 import { errorDocument } from '../report-error.ts';
 import { shellWord } from '../shell.ts';
-import { requireNoLogs } from '../signing-config.ts';
+import { type SigningSetup, signingSetup } from '../signing-options.ts';
+import { materialDocument, signerDocument } from '../verify/evidence-document.ts';
+import { verifyWords } from '../verify-words.ts';
 
 type Format = 'bundle' | 'cosign' | 'both';
 
 /** Signs each image, and prints how to verify it. */
 export async function run(context: CommandContext): Promise<number | undefined> {
   const { args, flags, output } = context;
-  const key = keyReference(context);
-  const format = formatOf(flags);
+  const asked = formatOf(flags);
   const annotations = annotationsOf(flags, 'annotations');
-  checkFiles(context, format);
+  checkFiles(context, asked);
   for (const reference of args) warnOfTag(reference, context);
-  const config = flags.get('signing-config');
-  if (config !== undefined) requireNoLogs(await readConfig(config), config);
-  if (flags.get('dry-run')) return showPlan(context, format);
+  if (flags.get('dry-run')) return showPlan(context, asked);
 
   const runtime = await context.runtime();
-  // The key is derived while the rest is loaded and the registry is asked.
-  const signer = begin(keyContext(context).then((keys) => loadSigner(key, keys)));
-  await nextTurn();
+  const signing = await signingSetup(context);
+  const format = formatFor(asked, signing, context);
   const { signImages } = await import('../../flows/sign-image.ts');
   const options = {
     ...(await imageOptions(context)),
-    signer,
+    signer: signing.signer,
+    recorder: signing.recorder,
+    layerRecorder: signing.layerRecorder,
+    trust: signing.trust,
     annotations,
     format,
     recursive: flags.get('recursive'),
@@ -50,8 +48,8 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   if (output.json) output.document('boltseal.sign/1', { images: outcomes.map(outcomeDocument) });
   else
     for (const outcome of outcomes)
-      if ('signed' in outcome) printSigned(outcome.signed, context, key, annotations);
-  await signer;
+      if ('signed' in outcome) printSigned(outcome.signed, context, annotations);
+  if (!signing.isKeyless) await signing.signer;
   return reportFailures(
     outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
     context,
@@ -69,6 +67,31 @@ function formatOf(flags: Flags): Format {
     `--new-bundle-format=${bundleFormat} contradicts --format ${flags.get('format')}`,
     { hint: 'Leave --new-bundle-format out.' },
   );
+}
+
+/**
+ * The cosign format has a place for log entries with a signed time, as Rekor v1 makes them. Where there are none, a
+ * keyless signature in that format could not be verified, and is not made.
+ */
+function formatFor(
+  asked: Format,
+  { fitsLayers, isKeyless }: SigningSetup,
+  { flags, output }: CommandContext,
+): Format {
+  if (fitsLayers || asked === 'bundle') return asked;
+  const reason = 'the log speaks Rekor v2, whose entries the cosign format (.sig) cannot hold';
+  if (asked === 'cosign' && isKeyless) {
+    throw new BoltsealError('ERR_USAGE', `${reason}: nobody could verify such a signature`, {
+      hint: 'Use --format bundle, or --rekor-version 1 where there is such a log.',
+    });
+  }
+  if (!isKeyless) {
+    output.warn(`${reason}: signatures in that format are not logged`);
+    return asked;
+  }
+  const isAsked = flags.given('format') || flags.given('new-bundle-format');
+  if (isAsked) output.warn(`${reason}: only bundles are made`);
+  return 'bundle';
 }
 
 /** A file holds one signature, of one format: anything else is refused before anything is signed. */
@@ -103,15 +126,6 @@ function warnOfTag(text: string, { output, flags }: CommandContext): void {
   const reference = parseReference(text);
   if (reference.kind === 'layout' || reference.digest !== undefined || flags.get('dry-run')) return;
   output.warn(`${text} names a tag, which can move; what is signed is the digest that it has now`);
-}
-
-async function readConfig(path: string): Promise<Uint8Array> {
-  try {
-    const { readFile } = await import('node:fs/promises');
-    return await readFile(path);
-  } catch (cause) {
-    throw new BoltsealError('ERR_FILE_READ', `the signing config ${path} cannot be read`, { cause });
-  }
 }
 
 async function showPlan(context: CommandContext, format: Format): Promise<undefined> {
@@ -154,20 +168,23 @@ async function writeAsked(flags: Flags, outcomes: readonly SignOutcome[]): Promi
 function printSigned(
   signed: readonly SignedManifest[],
   { flags, output }: CommandContext,
-  key: string,
   annotations: Readonly<Record<string, string>>,
 ): void {
   const { style } = output;
   for (const { reference, signatures } of signed) {
     output.say(`${style.green('signed')} ${reference}`);
-    for (const { format, stored } of signatures) {
+    for (const { format, stored, evidence } of signatures) {
       const where = stored === undefined ? 'not stored' : `${placeNames[stored.place]} ${stored.manifest}`;
       output.say(style.dim(`  ${format.padEnd(6)}  ${where}`));
+      for (const entry of evidence.material.logEntries) {
+        output.say(style.dim(`  ${''.padEnd(6)}  log entry ${entry.logIndex} in ${entry.log}`));
+      }
     }
   }
   const [first] = signed;
-  if (first === undefined || !flags.get('upload')) return;
-  const words = ['boltseal', 'verify', '--key', publicKeyName(key)];
+  const [signature] = first?.signatures ?? [];
+  if (first === undefined || signature === undefined || !flags.get('upload')) return;
+  const words = ['boltseal', 'verify', ...verifyWords(signature.evidence, flags)];
   const elsewhere = flags.get('signature-repository');
   if (elsewhere !== undefined) words.push('--signature-repository', elsewhere);
   for (const [name, value] of Object.entries(annotations)) words.push('-a', `${name}=${value}`);
@@ -180,11 +197,6 @@ const placeNames: Readonly<Record<string, string>> = {
   'signature-tag': '.sig tag',
   file: 'file',
 };
-
-/** What the public half of a key is called where its private half is `x.key`. */
-function publicKeyName(key: string): string {
-  return key.endsWith('.key') ? `${key.slice(0, -'.key'.length)}.pub` : 'cosign.pub';
-}
 
 function outcomeDocument(outcome: SignOutcome): object {
   const reference = withoutPassword(outcome.reference);
@@ -200,7 +212,8 @@ function manifestDocument({ reference, descriptor, signatures }: SignedManifest)
     signatures: signatures.map(({ format, stored, signature, payload, bundle, evidence }) => ({
       format,
       ...(stored === undefined ? {} : { place: stored.place, manifest: stored.manifest }),
-      ...(evidence.signedBy.kind === 'key' ? { keyHint: evidence.signedBy.hint } : {}),
+      ...signerDocument(evidence.signedBy),
+      ...materialDocument(evidence.material),
       annotations: evidence.annotations,
       signature: base64(signature),
       payload: base64(payload),

@@ -1,4 +1,3 @@
-import { begin, nextTurn } from '../../core/concurrent.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import {
@@ -7,42 +6,39 @@ import {
   type VerifyOutcome,
   verifyImages,
 } from '../../flows/verify-image.ts';
-import type { PublicKey } from '../../formats/public-key.ts';
 import type { CommandContext } from '../command.ts';
 import { annotationsOf, imageOptions } from '../image-options.ts';
-import { keyContext, keyReference } from '../keys.ts';
 import { reportFailures } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
+import { decodeSignature } from '../values.ts';
+import { signerOptions } from '../verification-options.ts';
 import { cosignArray, cosignLines, printChecks } from '../verify/cosign-output.ts';
 import { explain, reportOf, verificationDocument } from '../verify/report.ts';
 
 /** Verifies each image, and prints what cosign prints. */
 export async function run(context: CommandContext): Promise<number | undefined> {
   const { flags, output } = context;
-  const key = keyReference(context);
+  const signer = await signerOptions(context);
   const annotations = annotationsOf(flags, 'required-annotations');
   if (!flags.get('check-claims')) {
-    output.warn('--check-claims=false: a signature of any other image by this key is accepted too');
+    output.warn('--check-claims=false: a signature of any other image by this signer is accepted too');
   }
   const given = await givenSignatures(context);
   const runtime = await context.runtime();
-  // The key is read when the first requests are on their way.
-  const keys = begin(nextTurn().then(() => loadKeys(context, key)));
   const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
   const options = {
     ...(await imageOptions(context, references)),
-    keys,
+    ...signer,
     annotations,
     checkClaims: flags.get('check-claims'),
-    hash: flags.get('signature-digest-algorithm'),
     given,
   };
   const progress = startProgress(context, 'verified', references.length);
   const outcomes = await verifyImages(references, options, runtime, () => progress.step()).finally(() =>
     progress.end(),
   );
-  // A key that cannot be loaded is one error, and not one for each image.
-  await keys;
+  // A key or trusted root that cannot be loaded is one error, and not one for each image.
+  await Promise.all([signer.keys, signer.trust]);
   if (flags.get('explain')) {
     for (const outcome of outcomes) context.io.stderr.write(explain(outcome, output.style));
   }
@@ -51,11 +47,6 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
     context,
   );
-}
-
-async function loadKeys(context: CommandContext, key: string): Promise<readonly PublicKey[]> {
-  const { loadVerificationKeys } = await import('../../keys/reference.ts');
-  return loadVerificationKeys(key, await keyContext(context, context.flags.get('allow-http-key')));
 }
 
 function print(outcomes: readonly VerifyOutcome[], context: CommandContext): void {
@@ -115,12 +106,6 @@ async function givenSignatures(context: CommandContext): Promise<readonly GivenS
     });
   }
   return given.length === 0 ? undefined : given;
-}
-
-/** A signature file holds base64, or the signature itself. */
-function decodeSignature(content: Uint8Array): Uint8Array {
-  const text = Buffer.from(content).toString('latin1').trim();
-  return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : content;
 }
 
 async function readInput(path: string, what: string, maxBytes: number): Promise<Uint8Array> {

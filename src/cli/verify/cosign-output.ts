@@ -71,7 +71,14 @@ export function printChecks(
   report: VerificationReport,
   { flags, output }: CommandContext,
 ): void {
-  const checks = ['The signatures were verified against the specified public key'];
+  const isKey = report.accepted.every(({ signedBy }) => signedBy.kind === 'key');
+  const checks = [
+    isKey
+      ? 'The signatures were verified against the specified public key'
+      : 'The code-signing certificate was verified using trusted certificate authority certificates',
+  ];
+  if (report.accepted.every(({ material }) => material.logEntries.length > 0))
+    checks.unshift('Existence of the claims in the transparency log was verified offline');
   if (report.accepted.every(({ claimsChecked }) => claimsChecked))
     checks.unshift('The cosign claims were validated');
   if (flags.get('required-annotations').length > 0)

@@ -4,9 +4,10 @@ import type { Descriptor } from '../../formats/oci.ts';
 import { withoutPassword } from '../../formats/reference.ts';
 import { announcedPredicateType } from '../../formats/referrer-manifest.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
-import type { Evidence, Refusal, SignedBy } from '../../verify/verdict.ts';
+import type { Evidence, Refusal, SignedBy, VerifiedMaterial } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
 import { inline, type Style, visible } from '../style.ts';
+import { materialDocument, signedByDocument } from './evidence-document.ts';
 
 /** The report of an outcome, of a refusal too; undefined when it never came to looking. */
 export function reportOf(outcome: VerifyOutcome): VerificationReport | undefined {
@@ -49,16 +50,27 @@ function otherLines(others: readonly Descriptor[]): readonly string[] {
 }
 
 function acceptedLines(
-  { entity, claim, annotations, signedBy, claimsChecked }: Evidence,
+  { entity, claim, annotations, signedBy, claimsChecked, material }: Evidence,
   style: Style,
 ): readonly string[] {
   const pairs = Object.entries(annotations).map(([name, value]) => inline(`${name}=${value}`));
   return [
     `  ${style.green('accepted')} ${originText(entity.origin)}`,
     `    signed by ${signerText(signedBy)}${signedBy.hash === 'pure' ? '' : `, over ${signedBy.hash}`}`,
+    ...materialLines(material),
     `    type ${claim.type}`,
     ...(claimsChecked ? [] : [`    ${style.yellow('what it says was not compared with the image')}`]),
     ...(pairs.length === 0 ? [] : [`    annotations ${pairs.join(', ')}`]),
+  ];
+}
+
+function materialLines({ times, logEntries }: VerifiedMaterial): readonly string[] {
+  return [
+    ...times.map(
+      ({ source, time, authority }) =>
+        `    existed at ${time.toISOString()}, says ${source === 'log' ? 'the log' : 'the timestamp authority'} ${inline(authority)}`,
+    ),
+    ...logEntries.map(({ log, logIndex }) => `    log entry ${logIndex} in ${inline(log)}`),
   ];
 }
 
@@ -112,13 +124,14 @@ function reportDocument({ reference, digest, places, accepted, refused }: Verifi
       others: others.map(otherDocument),
       ...(error === undefined ? {} : { error: errorDocument(error) }),
     })),
-    accepted: accepted.map(({ entity, claim, annotations, claimsChecked, signedBy }) => ({
+    accepted: accepted.map(({ entity, claim, annotations, claimsChecked, signedBy, material }) => ({
       ...entity.origin,
       type: claim.type,
       ...(claim.dockerReference === undefined ? {} : { dockerReference: claim.dockerReference }),
       annotations,
       claimsChecked,
-      signedBy,
+      signedBy: signedByDocument(signedBy),
+      ...materialDocument(material),
     })),
     refused: refused.map(({ origin, error }) => ({ ...origin, ...errorDocument(error) })),
   };

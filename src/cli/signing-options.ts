@@ -1,0 +1,231 @@
+/** From flags to who signs, and what records it. */
+import { begin, nextTurn } from '../core/concurrent.ts';
+import { BoltsealError } from '../core/errors.ts';
+import type { Recorder } from '../flows/record.ts';
+import type { SigningOptions } from '../flows/signing.ts';
+import type { LoadedTrust } from '../flows/trust.ts';
+import type { SigningConfig } from '../formats/signing-config.ts';
+import type { IdentityToken } from '../identity/token.ts';
+import type { Signer } from '../keys/signer.ts';
+import type { ChosenServices } from '../services/choose-services.ts';
+import type { CommandContext, Flags } from './command.ts';
+import { keyContext } from './keys.ts';
+import { givenSigningConfig, serviceFlags, signingConfigFor, trustFor } from './trust.ts';
+
+/** Who signs, what records it, and what there is to say about it. */
+export interface SigningSetup extends SigningOptions {
+  /** Absent when a key signs. */
+  readonly services?: ChosenServices;
+  /** For signatures in the cosign format; absent when none of the logs fits it. */
+  readonly layerRecorder?: Recorder;
+  /** Whether signatures in the cosign format can say everything that is recorded. */
+  readonly fitsLayers: boolean;
+  readonly isKeyless: boolean;
+}
+
+/**
+ * What the flags ask for. A key is loaded in the background; identity tokens are asked for late. Throws `ERR_USAGE` for
+ * flags that contradict each other, `ERR_SIGNING_CONFIG`, and what loading trust throws.
+ */
+export async function signingSetup(context: CommandContext): Promise<SigningSetup> {
+  const { flags } = context;
+  const key = flags.get('key');
+  const wanted = await recordingWanted(context, key === undefined);
+  if (key !== undefined) {
+    refuseIdentityFlags(flags);
+    const signer = begin(loadKey(context, key));
+    if (!wanted.log && wanted.timestamp !== true) {
+      refuseServiceFlags(flags);
+      await nextTurn();
+      return { signer, fitsLayers: true, isKeyless: false };
+    }
+    return recordedKey(context, signer, wanted);
+  }
+  return keyless(context, wanted);
+}
+
+interface Wanted {
+  /** Whether signatures are recorded in the logs of the configuration. */
+  readonly log: boolean;
+  /** Whether they are timestamped; undefined when there is an authority for it. */
+  readonly timestamp: boolean | undefined;
+  /** `--signing-config`, when it was given. */
+  readonly given: SigningConfig | undefined;
+}
+
+async function recordingWanted(context: CommandContext, isKeyless: boolean): Promise<Wanted> {
+  const { flags } = context;
+  const choice = flags.get('log');
+  const upload = flags.get('tlog-upload');
+  if (choice !== undefined && upload !== undefined && (choice !== 'none') !== upload) {
+    throw new BoltsealError('ERR_USAGE', `--log ${choice} and --tlog-upload=${upload} contradict each other`);
+  }
+  const given = await givenSigningConfig(context);
+  const isAsked = choice === undefined ? upload : choice !== 'none';
+  const isNamed =
+    given === undefined ? flags.get('rekor-url') !== undefined : given.rekor.services.length > 0;
+  const log = isAsked ?? (isNamed || (isKeyless && given === undefined));
+  const stamps = given !== undefined && given.tsa.services.length > 0;
+  const timestamp =
+    flags.get('timestamp') ?? (stamps || flags.get('timestamp-server-url') ? true : undefined);
+  if (isKeyless && !log && timestamp === false) {
+    throw new BoltsealError('ERR_USAGE', 'a keyless signature needs a log entry or a timestamp', {
+      hint: 'Nothing else proves that it was made while its certificate was valid. Leave --no-timestamp out.',
+    });
+  }
+  return { log, timestamp, given };
+}
+
+async function loadKey(context: CommandContext, key: string): Promise<Signer> {
+  const { loadSigner } = await import('../keys/reference.ts');
+  return loadSigner(key, await keyContext(context));
+}
+
+async function recordedKey(
+  context: CommandContext,
+  signer: Promise<Signer>,
+  wanted: Wanted,
+): Promise<SigningSetup> {
+  const loaded = await trustFor(context);
+  const services = await chooseFor(context, loaded, wanted, false);
+  await checkPrivacy(context, services, undefined);
+  return {
+    signer,
+    trust: loaded.trust,
+    services,
+    isKeyless: false,
+    ...(await recorders(context, services, loaded, false)),
+  };
+}
+
+async function keyless(context: CommandContext, wanted: Wanted): Promise<SigningSetup> {
+  const [{ createKeylessSession }, { tokenSource }, loaded, runtime] = await Promise.all([
+    import('../flows/keyless.ts'),
+    import('./identity.ts'),
+    trustFor(context),
+    context.serviceRuntime(),
+  ]);
+  const services = await chooseFor(context, loaded, wanted, true);
+  if (services.ca === undefined) {
+    throw new BoltsealError('ERR_SIGNING_CONFIG', 'the signing configuration names no certificate authority');
+  }
+  const source = tokenSource(context, services.oidc === undefined ? {} : { issuer: services.oidc.url });
+  const getToken = async (): Promise<IdentityToken> => {
+    const token = await source();
+    await checkPrivacy(context, services, token);
+    return token;
+  };
+  return {
+    signer: createKeylessSession({ caUrl: services.ca.url, getToken }, runtime),
+    trust: loaded.trust,
+    services,
+    isKeyless: true,
+    ...(await recorders(context, services, loaded, true)),
+  };
+}
+
+async function chooseFor(
+  context: CommandContext,
+  loaded: LoadedTrust,
+  wanted: Wanted,
+  isKeyless: boolean,
+): Promise<ChosenServices> {
+  const { chooseServices } = await import('../services/choose-services.ts');
+  const config = wanted.given ?? (await configFor(context, loaded));
+  const isStamped = wanted.timestamp ?? true;
+  const used: SigningConfig = {
+    ...config,
+    rekor: wanted.log ? config.rekor : { services: [] },
+    tsa: isStamped ? config.tsa : { services: [] },
+  };
+  const version = context.flags.get('rekor-version');
+  return chooseServices(
+    used,
+    {
+      require: [
+        ...(isKeyless ? (['ca'] as const) : []),
+        ...(wanted.log ? (['log'] as const) : []),
+        ...(wanted.timestamp === true || (isKeyless && !wanted.log)
+          ? (['timestamp authority'] as const)
+          : []),
+      ],
+      ...(version === undefined ? {} : { rekor: { version: version === '1' ? 1 : 2, only: true } }),
+    },
+    await context.serviceRuntime(),
+  );
+}
+
+/** An instance publishes a configuration of its own for logs of the second version. */
+async function configFor(context: CommandContext, loaded: LoadedTrust): Promise<SigningConfig> {
+  const { rekorV2SigningConfig, signingConfig } = loaded;
+  const isV2 = context.flags.get('rekor-version') === '2' && rekorV2SigningConfig !== undefined;
+  const chosen = isV2 ? rekorV2SigningConfig : signingConfig;
+  return signingConfigFor(context, chosen === undefined ? loaded : { ...loaded, signingConfig: chosen });
+}
+
+async function recorders(
+  context: CommandContext,
+  services: ChosenServices,
+  loaded: LoadedTrust,
+  isKeyless: boolean,
+): Promise<Pick<SigningSetup, 'recorder' | 'layerRecorder' | 'fitsLayers'>> {
+  const { logs, timestampAuthorities } = services;
+  const { createRecorder } = await import('../flows/record.ts');
+  const runtime = await context.serviceRuntime();
+  const options = { keyless: isKeyless, logIds: loaded.root.tlogs.map(({ logId }) => logId) };
+  const recorder = createRecorder(services, runtime, options);
+  const first = logs.filter(({ version }) => version === 1);
+  const fitsLayers = first.length > 0 || logs.length === 0;
+  if (first.length === logs.length) return { recorder, fitsLayers };
+  if (first.length === 0 && isKeyless) return { recorder, fitsLayers };
+  return {
+    recorder,
+    layerRecorder: createRecorder({ logs: first, timestampAuthorities }, runtime, options),
+    fitsLayers,
+  };
+}
+
+/** Refuses to publish what must not be, and services that are public where a private log was asked for. */
+async function checkPrivacy(
+  context: CommandContext,
+  { ca, logs }: ChosenServices,
+  token: IdentityToken | undefined,
+): Promise<void> {
+  const { flags } = context;
+  const { checkLogPrivacy, isPublicLog, repositoryVisibility } = await import('../identity/index.ts');
+  // A certificate authority logs as well, in certificate transparency logs.
+  const urls = [...logs.map(({ url }) => url), ...(token === undefined || ca === undefined ? [] : [ca.url])];
+  const log = urls.find(isPublicLog);
+  if (log === undefined) return;
+  if (flags.get('log') === 'private') {
+    throw new BoltsealError('ERR_LOG_PRIVACY', `--log private, and ${log} is a public service`, {
+      hint: 'Point Boltseal at a private Sigstore with `boltseal initialize` or --signing-config, or use --log public.',
+    });
+  }
+  const { env } = context.io;
+  checkLogPrivacy({
+    visibility: await repositoryVisibility({ env, token }),
+    token,
+    log,
+    isPublic: true,
+    consent: flags.get('log') === 'public' || flags.get('consent'),
+  });
+}
+
+function refuseIdentityFlags(flags: Flags): void {
+  const given = (['identity-token', 'oidc-provider', 'fulcio-url', 'fulcio-auth-flow'] as const).find((id) =>
+    flags.given(id),
+  );
+  if (given === undefined) return;
+  throw new BoltsealError('ERR_USAGE', `--key and --${given} contradict each other`, {
+    hint: 'A key pair signs, or an identity does: leave one of the two out.',
+  });
+}
+
+function refuseServiceFlags(flags: Flags): void {
+  const given = serviceFlags.find((id) => id !== 'signing-config' && id !== 'oidc-issuer' && flags.given(id));
+  if (given === undefined) return;
+  throw new BoltsealError('ERR_USAGE', `--${given} is given, and nothing is recorded there`, {
+    hint: 'Say --log private or --log public, or leave it out.',
+  });
+}
