@@ -195,7 +195,7 @@ function requireAudience(
   throw unusable(
     what,
     `is for ${found}, and must be for ${accepted.map((one) => JSON.stringify(one)).join(' or ')} (aud)`,
-    `Ask the issuer for a token with the audience ${accepted[0]}.`,
+    `Ask the issuer for a token with the audience ${accepted[0]}. A certificate authority that expects another: --oidc-client-id.`,
   );
 }
 
