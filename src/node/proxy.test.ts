@@ -27,6 +27,8 @@ test('never for loopback, nor for what NO_PROXY names', () => {
   for (const host of ['localhost', 'a.localhost', '127.0.0.1', '127.1.2.3', '[::1]']) {
     assert.equal(through(`https://${host}:5000/`, env), undefined, host);
   }
+  assert.equal(through('http://169.254.169.254/computeMetadata/', env), undefined);
+  assert.equal(through('http://169.255.169.254/', env), 'plain.example:3128');
   const cases: readonly (readonly [string, string, boolean])[] = [
     ['*', 'https://r.example/', true],
     ['example', 'https://r.example/', true],

@@ -20,8 +20,9 @@ export interface ProxyServer {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The proxy for `url`, or undefined to connect directly; loopback is never proxied. Throws `ERR_USAGE` for a proxy
- * setting that is not a URL of an HTTP or HTTPS proxy; the setting itself is not shown, it may hold a password.
+ * The proxy for `url`, or undefined to connect directly. Loopback is never proxied, nor is the metadata server of a cloud
+ * (169.254.0.0/16): through a proxy it would be that of another machine, with another identity. Throws `ERR_USAGE` for a
+ * proxy setting that is not a URL of an HTTP or HTTPS proxy; the setting itself is not shown, it may hold a password.
  */
 export function proxyFor(url: URL, env: Environment): ProxyServer | undefined {
   const secure = url.protocol === 'https:';
@@ -63,9 +64,8 @@ export function bareHost(url: URL): string {
 
 function isExempt(url: URL, noProxy: string): boolean {
   const host = bareHost(url).toLowerCase();
-  if (host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d+){3}$/.test(host)) {
-    return true;
-  }
+  const isNear = /^(?:127\.\d+|169\.254)\.\d+\.\d+$/.test(host);
+  if (host === 'localhost' || host.endsWith('.localhost') || host === '::1' || isNear) return true;
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   return noProxy
     .split(/[\s,]+/)
