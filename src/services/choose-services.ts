@@ -34,11 +34,7 @@ export interface ChosenServices {
 }
 
 /** Kinds of services. */
-export type ServiceRole =
-  | 'certificate authority'
-  | 'OIDC issuer'
-  | 'transparency log'
-  | 'timestamp authority';
+export type ServiceRole = 'ca' | 'oidc' | 'log' | 'timestamp authority';
 
 /** How services are chosen. */
 export interface ChooseServicesOptions {
@@ -50,9 +46,9 @@ export interface ChooseServicesOptions {
 
 /** Versions of the APIs that are spoken here. */
 const understood = {
-  'certificate authority': [1],
-  'OIDC issuer': [1],
-  'transparency log': [2, 1],
+  ca: [1],
+  oidc: [1],
+  log: [2, 1],
   'timestamp authority': [1],
 } as const satisfies Readonly<Record<ServiceRole, readonly number[]>>;
 
@@ -70,9 +66,9 @@ export function chooseServices(
   runtime: Pick<Runtime, 'now' | 'random'>,
 ): ChosenServices {
   const chooser: Chooser = { required: options.require ?? [], now: runtime.now(), runtime };
-  const ca = chooseOne(chooser, 'certificate authority', config.ca);
-  const oidc = chooseOne(chooser, 'OIDC issuer', config.oidc);
-  const logs = choose(chooser, 'transparency log', config.rekor, rekorVersions(options.rekor));
+  const ca = chooseOne(chooser, 'ca', config.ca);
+  const oidc = chooseOne(chooser, 'oidc', config.oidc);
+  const logs = choose(chooser, 'log', config.rekor, rekorVersions(options.rekor));
   const authorities = choose(chooser, 'timestamp authority', config.tsa, understood['timestamp authority']);
   return {
     ...(ca === undefined ? {} : { ca }),
@@ -87,7 +83,7 @@ export function chooseServices(
 }
 
 function rekorVersions(rekor: ChooseServicesOptions['rekor']): readonly number[] {
-  const all = understood['transparency log'];
+  const all = understood.log;
   if (rekor === undefined) return all;
   const others = rekor.only === true ? [] : all.filter((version) => version !== rekor.version);
   return [rekor.version, ...others];
@@ -136,7 +132,7 @@ function startOf({ validFor }: ConfiguredService): number {
 /** A service of a kind of which one is enough: the newest. */
 function chooseOne(
   chooser: Chooser,
-  role: 'certificate authority' | 'OIDC issuer',
+  role: 'ca' | 'oidc',
   services: readonly ConfiguredService[],
 ): ChosenService | undefined {
   const versions = understood[role];
@@ -148,7 +144,7 @@ function chooseOne(
 
 function choose(
   chooser: Chooser,
-  role: 'transparency log' | 'timestamp authority',
+  role: 'log' | 'timestamp authority',
   set: SigningConfig['rekor'],
   versions: readonly number[],
 ): readonly (ChosenService & { readonly version: number })[] {
@@ -183,6 +179,14 @@ function shuffle<T>(items: readonly T[], runtime: Pick<Runtime, 'random'>): read
   return order;
 }
 
+/** What the kinds are called. */
+const roleNames: Readonly<Record<ServiceRole, string>> = {
+  ca: 'certificate authority',
+  oidc: 'OIDC issuer',
+  log: 'transparency log',
+  'timestamp authority': 'timestamp authority',
+};
+
 function tooFew(
   role: ServiceRole,
   services: readonly ConfiguredService[],
@@ -190,7 +194,9 @@ function tooFew(
   now: Date,
   count: number,
 ): BoltsealError {
-  const wanted = count === 1 ? `a ${role}` : `${count} of the kind ${role}, each of another operator,`;
+  const name = roleNames[role];
+  const wanted =
+    count === 1 ? `one ${name}` : `${count} services of the kind ${name}, each of another operator,`;
   const reasons = services.slice(0, 10).map((one) => `${shown(one.url)} ${whyNot(one, versions, now)}`);
   const listed = reasons.length === 0 ? 'it names none' : reasons.join('; ');
   return new BoltsealError(
