@@ -398,6 +398,10 @@ const table = {
     exit: 'noMatchingSignature',
     meaning: 'A signature has not as many timestamps of trusted authorities as required.',
   },
+  ERR_VERIFY_DUPLICATE: {
+    exit: 'noMatchingSignature',
+    meaning: 'The same log entry or timestamp is there twice.',
+  },
   ERR_VERIFY_TIME: {
     exit: 'noMatchingSignature',
     meaning: 'Nothing proves when the signature was made, which a certificate needs.',

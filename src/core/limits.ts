@@ -88,6 +88,14 @@ export const limits = {
   /** Signed timestamps embedded in one certificate. */
   sctCount: 32,
 
+  // Identities
+  /** A pattern that an identity must match, in characters. */
+  identityPatternLength: 1_024,
+  /** Steps of a pattern, its repetitions written out: what a match costs for each character. */
+  identityPatternSteps: 4_096,
+  /** The subject or issuer of a certificate that a pattern is applied to, in characters. */
+  identityLength: 2_048,
+
   // Certificate authority and CT log
   /** A request for a certificate; Fulcio allows 4 MiB, and none of its clients sends more than 20 KiB. */
   certificateRequestBytes: 262_144,
