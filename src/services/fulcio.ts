@@ -10,14 +10,9 @@ import { limits } from '../core/limits.ts';
 import { parseCertificate, parsePemCertificates } from '../formats/certificate.ts';
 import type { PublicKey } from '../formats/public-key.ts';
 import { sctListOid } from '../formats/sct.ts';
+import type { ServiceRequest } from './exchange.ts';
 import { answerError, readAnswer } from './service-error.ts';
-import {
-  requestService,
-  type ServiceOptions,
-  type ServiceRequest,
-  type ServiceRuntime,
-  serviceUrl,
-} from './service-request.ts';
+import { requestService, type ServiceOptions, type ServiceRuntime, serviceUrl } from './service-request.ts';
 
 /** What a certificate is asked for with. */
 export interface CertificateRequestFields {

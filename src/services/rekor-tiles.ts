@@ -12,11 +12,11 @@ import { hashLeaf, hashLength, verifyInclusion } from '../formats/merkle.ts';
 import { encodeTilePath, tileWidth } from '../formats/tile-path.ts';
 import { type HashTile, inclusionProofFromTiles, inclusionTiles } from '../formats/tile-proof.ts';
 import type { LogEntry } from '../formats/verification-material.ts';
+import type { ServiceRequest } from './exchange.ts';
 import { answerError, readAnswer } from './service-error.ts';
 import {
   requestService,
   type ServiceOptions,
-  type ServiceRequest,
   type ServiceRuntime,
   serviceUrl,
   waitToAsk,

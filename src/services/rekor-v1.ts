@@ -11,6 +11,7 @@ import { encodeVerifierPem } from '../formats/log-entry-verifier.ts';
 import { hashLeaf, sha256 } from '../formats/merkle.ts';
 import { isEntryId, parseRekorV1Answer } from '../formats/rekor-answer.ts';
 import type { LogEntry } from '../formats/verification-material.ts';
+import type { ServiceAnswer, ServiceRequest } from './exchange.ts';
 import {
   contentOf,
   type RecordableSignature,
@@ -19,14 +20,7 @@ import {
   verifierOfSignature,
 } from './recordable-signature.ts';
 import { answerError, readAnswer } from './service-error.ts';
-import {
-  requestService,
-  type ServiceAnswer,
-  type ServiceOptions,
-  type ServiceRequest,
-  type ServiceRuntime,
-  serviceUrl,
-} from './service-request.ts';
+import { requestService, type ServiceOptions, type ServiceRuntime, serviceUrl } from './service-request.ts';
 
 const entries = '/api/v1/log/entries';
 

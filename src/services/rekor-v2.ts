@@ -16,6 +16,7 @@ import {
 import type { KeyType } from '../formats/public-key.ts';
 import { parseRekorV2Answer } from '../formats/rekor-answer.ts';
 import type { LogEntry } from '../formats/verification-material.ts';
+import type { ServiceAnswer, ServiceRequest } from './exchange.ts';
 import {
   contentOf,
   type RecordableSignature,
@@ -25,13 +26,7 @@ import {
 } from './recordable-signature.ts';
 import { type RekorV2Options, readExistingEntry } from './rekor-tiles.ts';
 import { answerError, readAnswer } from './service-error.ts';
-import {
-  requestService,
-  type ServiceAnswer,
-  type ServiceRequest,
-  type ServiceRuntime,
-  serviceUrl,
-} from './service-request.ts';
+import { requestService, type ServiceRuntime, serviceUrl } from './service-request.ts';
 
 export type { RekorV2Options };
 

@@ -4,7 +4,7 @@ import { BoltsealError, type ErrorCode, isBoltsealError } from '../core/errors.t
 import { isJsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { printable } from '../core/printable.ts';
-import type { ServiceRequest } from './service-request.ts';
+import type { ServiceAnswer, ServiceRequest } from './exchange.ts';
 
 /** Why one attempt did not give an answer. */
 export interface ServiceFailure {
@@ -96,15 +96,8 @@ export function connectionFailure(kind: string, cause: unknown): ServiceFailure 
   };
 }
 
-/** What an answer with a status that is no answer says. */
-export interface RefusedAnswer {
-  readonly status: number;
-  readonly headers: { get(name: string): string | null };
-  readonly body: Uint8Array;
-}
-
 /** The failure of an attempt that was answered with a status other than the accepted ones. */
-export function statusFailure(request: ServiceRequest, answer: RefusedAnswer): ServiceFailure {
+export function statusFailure(request: ServiceRequest, answer: ServiceAnswer): ServiceFailure {
   const { status, headers } = answer;
   const said = messageOf(request, answer);
   const problem = `answered ${status}${said === '' ? '' : ` (${said})`}`;
@@ -140,7 +133,7 @@ export function statusFailure(request: ServiceRequest, answer: RefusedAnswer): S
   return { ...common, code: 'ERR_SERVICE_REFUSED', problem, hint: isAddress ? hint : undefined };
 }
 
-function whereTo(from: URL, headers: RefusedAnswer['headers']): string {
+function whereTo(from: URL, headers: ServiceAnswer['headers']): string {
   const location = headers.get('location');
   if (location === null || !URL.canParse(location, from.href)) return '';
   const { origin, protocol } = new URL(location, from);
@@ -148,7 +141,7 @@ function whereTo(from: URL, headers: RefusedAnswer['headers']): string {
 }
 
 /** What the service says about it: the `message` of its JSON (which some label as something else), or plain text. */
-function messageOf(request: ServiceRequest, { headers, body }: RefusedAnswer): string {
+function messageOf(request: ServiceRequest, { headers, body }: ServiceAnswer): string {
   let text = '';
   try {
     const json = parseJson(body, { what: 'the error', maxBytes: limits.errorBodyBytes });

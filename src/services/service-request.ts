@@ -7,7 +7,8 @@ import { BoltsealError, isBoltsealError, wrapError } from '../core/errors.ts';
 import { allowsPlainHttp } from '../core/host-kind.ts';
 import { limits } from '../core/limits.ts';
 import { readBody } from '../core/response-body.ts';
-import type { FetchResponse, RequestHeaders, Runtime } from '../core/runtime.ts';
+import type { FetchResponse, Runtime } from '../core/runtime.ts';
+import type { ServiceAnswer, ServiceKind, ServiceRequest } from './exchange.ts';
 import {
   answerError,
   connectionFailure,
@@ -31,39 +32,6 @@ export interface ServiceOptions {
   /** Attempts; `limits.serviceAttempts` at most. */
   readonly attempts?: number | undefined;
   readonly userAgent?: string | undefined;
-}
-
-/** What a service is, for messages. */
-export type ServiceKind =
-  | 'certificate authority'
-  | 'transparency log'
-  | 'timestamp authority'
-  | 'TUF repository';
-
-/** One request that may be repeated: whatever it does, doing it twice does no more. */
-export interface ServiceRequest {
-  readonly kind: ServiceKind;
-  /** What is being done, for errors: `adding an entry`. */
-  readonly what: string;
-  readonly method: 'GET' | 'POST';
-  readonly url: URL;
-  readonly headers?: RequestHeaders;
-  readonly body?: Uint8Array;
-  /** Most bytes of the answer. */
-  readonly maxBytes: number;
-  /** Statuses that are answers; every other is an error. */
-  readonly accept: readonly number[];
-  /** Statuses beside the usual ones that may become another one. */
-  readonly retry?: readonly number[];
-  /** Never shown, whatever the service answers. */
-  readonly secrets?: readonly string[];
-}
-
-/** An answer with one of the accepted statuses. */
-export interface ServiceAnswer {
-  readonly status: number;
-  readonly headers: { get(name: string): string | null };
-  readonly body: Uint8Array;
 }
 
 /**

@@ -8,12 +8,12 @@ import { limits } from '../core/limits.ts';
 import { sha256 } from '../formats/merkle.ts';
 import { parseTimestampResponse, requireGranted } from '../formats/timestamp.ts';
 import { encodeTimestampRequest, parseTimestampRequest } from '../formats/timestamp-request.ts';
+import type { ServiceRequest } from './exchange.ts';
 import { readAnswer } from './service-error.ts';
 import {
   parseServiceUrl,
   requestService,
   type ServiceOptions,
-  type ServiceRequest,
   type ServiceRuntime,
 } from './service-request.ts';
 
