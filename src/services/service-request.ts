@@ -17,6 +17,8 @@ import {
   statusFailure,
 } from './service-error.ts';
 
+export type { ServiceAnswer, ServiceKind, ServiceRequest };
+
 /** The part of a runtime that services need. */
 export type ServiceRuntime = Pick<Runtime, 'fetch' | 'now' | 'monotonic' | 'sleep' | 'random' | 'log'>;
 
