@@ -903,6 +903,7 @@ export const signingFlags: readonly FlagId[] = [
   'consent',
   'timestamp',
   'rekor-version',
+  'defer-log',
   'signing-config',
   'fulcio-url',
   'rekor-url',

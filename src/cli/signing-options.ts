@@ -68,6 +68,11 @@ async function recordingWanted(context: CommandContext, isKeyless: boolean): Pro
   const stamps = given !== undefined && given.tsa.services.length > 0;
   const timestamp =
     flags.get('timestamp') ?? (stamps || flags.get('timestamp-server-url') ? true : undefined);
+  if (!log && flags.get('defer-log') !== undefined) {
+    throw new BoltsealError('ERR_USAGE', '--defer-log is given, and nothing is logged', {
+      hint: 'Say --log private or --log public, or leave it out.',
+    });
+  }
   if (isKeyless && !log && timestamp === false) {
     throw new BoltsealError('ERR_USAGE', 'a keyless signature needs a log entry or a timestamp', {
       hint: 'Nothing else proves that it was made while its certificate was valid. Leave --no-timestamp out.',
@@ -163,12 +168,34 @@ async function configFor(context: CommandContext, loaded: LoadedTrust): Promise<
   return signingConfigFor(context, chosen === undefined ? loaded : { ...loaded, signingConfig: chosen });
 }
 
+/** What `boltseal log submit` records with: logs alone, because timestamps were made before. */
+export async function submissionServices(
+  context: CommandContext,
+): Promise<{
+  readonly recorder: Recorder;
+  readonly trust: LoadedTrust['trust'];
+  readonly signsTime: boolean;
+}> {
+  const loaded = await trustFor(context);
+  const given = await givenSigningConfig(context);
+  const { logs } = await chooseFor(context, loaded, { log: true, timestamp: false, given }, false);
+  await checkPrivacy(context, { logs, timestampAuthorities: [] }, undefined);
+  const { createRecorder } = await import('../flows/record.ts');
+  const options = { logIds: loaded.root.tlogs.map(({ logId }) => logId) };
+  const recorder = createRecorder(
+    { logs, timestampAuthorities: [] },
+    await context.serviceRuntime(),
+    options,
+  );
+  return { recorder, trust: loaded.trust, signsTime: logs.some(({ version }) => version === 1) };
+}
+
 async function recorders(
   context: CommandContext,
   services: ChosenServices,
   loaded: LoadedTrust,
   isKeyless: boolean,
-): Promise<Pick<SigningSetup, 'recorder' | 'layerRecorder' | 'fitsLayers'>> {
+): Promise<Pick<SigningSetup, 'recorder' | 'layerRecorder' | 'fitsLayers' | 'deferral'>> {
   const { logs, timestampAuthorities } = services;
   const { createRecorder } = await import('../flows/record.ts');
   const runtime = await context.serviceRuntime();
@@ -176,10 +203,15 @@ async function recorders(
   const recorder = createRecorder(services, runtime, options);
   const first = logs.filter(({ version }) => version === 1);
   const fitsLayers = first.length > 0 || logs.length === 0;
-  if (first.length === logs.length) return { recorder, fitsLayers };
-  if (first.length === 0 && isKeyless) return { recorder, fitsLayers };
+  const deferral =
+    context.flags.get('defer-log') === undefined
+      ? {}
+      : { deferral: createRecorder({ logs: [], timestampAuthorities }, runtime) };
+  if (first.length === logs.length || (first.length === 0 && isKeyless))
+    return { recorder, fitsLayers, ...deferral };
   return {
     recorder,
+    ...deferral,
     layerRecorder: createRecorder({ logs: first, timestampAuthorities }, runtime, options),
     fitsLayers,
   };

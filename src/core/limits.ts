@@ -71,6 +71,12 @@ export const limits = {
   blobBytes: 2_147_483_647,
   /** A file that is verified and read whole; of larger ones only the digests are kept. */
   blobInMemoryBytes: 67_108_864,
+  /** A file of signatures whose log entry is still to be made. */
+  deferredLogBytes: 67_108_864,
+  /** Signatures in it. */
+  deferredSignatures: 10_000,
+  /** A path that stands in a file. */
+  pathLength: 4_096,
   /** Blobs under way at once in a copy. */
   concurrentTransfers: 4,
   /** Images under way at once in one sign or verify call. */

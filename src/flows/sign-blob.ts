@@ -10,6 +10,7 @@ import { type BlobEvidence, verifyBlob } from '../verify/verify-blob.ts';
 import {
   beginSigning,
   brokenSignature,
+  type MadeSignature,
   type MessageToSign,
   makeSignature,
   type SigningOptions,
@@ -25,6 +26,7 @@ export interface SignedBlob {
   readonly signature: Uint8Array;
   /** The certificate of a keyless signature, DER. */
   readonly certificate?: Uint8Array;
+  readonly made: MadeSignature;
   /** Proof that the bundle verifies. */
   readonly evidence: BlobEvidence;
 }
@@ -80,6 +82,7 @@ async function sign(
     bundle,
     signature: made.signature,
     ...(certificate === undefined ? {} : { certificate }),
+    made,
     evidence,
   };
 }

@@ -4,6 +4,7 @@ import { type BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations, Descriptor } from '../formats/oci.ts';
+import type { PublicKey } from '../formats/public-key.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
 import type { Evidence } from '../verify/verdict.ts';
@@ -43,8 +44,13 @@ export interface ImageSignature {
   /** What was signed: a statement, or a simple-signing payload. */
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
+  readonly publicKey: PublicKey;
   /** The Sigstore bundle, in the bundle format. */
   readonly bundle?: Uint8Array;
+  /** DER, leaf first; none of a key pair. */
+  readonly certificates?: readonly Uint8Array[];
+  /** Set when the log could not be reached: it is not stored, because nobody would accept it before it is logged. */
+  readonly deferredBy?: BoltsealError;
   /** Where it was stored; absent when nothing was to be stored. */
   readonly stored?: { readonly place: StoredSignature['place']; readonly manifest: Digest };
   /** Proof that it verifies: read back from the registry after it was stored, else as it was made. */
@@ -97,10 +103,11 @@ async function signManifest(
   const call = { signal: options.signal };
   const settled = await Promise.allSettled(
     writers.map(async (writer): Promise<ImageSignature> => {
+      const message = writer.describe(subject);
+      const content = { image: descriptor, payload: message.payload };
       const upload =
-        options.upload === false ? undefined : writer.prepare(image.signatures, subject, runtime, call);
+        options.upload === false ? undefined : writer.prepare(image.signatures, content, runtime, call);
       try {
-        const message = writer.describe(subject);
         const recorder =
           writer.format === 'cosign' ? (options.layerRecorder ?? options.recorder) : options.recorder;
         const made = await makeSignature(message, { ...options, recorder }, call);
@@ -111,7 +118,8 @@ async function signManifest(
           annotations: subject.annotations,
         };
         const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(assembled), required));
-        if (!upload) return report(assembled, evidence);
+        if (made.deferredBy !== undefined) await upload?.cancel();
+        if (!upload || made.deferredBy !== undefined) return report(assembled, evidence);
         const stored = await upload.store(assembled);
         return report(assembled, verifyEntity(stored.readBack, required), stored);
       } catch (error) {
@@ -132,6 +140,9 @@ function report(assembled: AssembledSignature, evidence: Evidence, stored?: Stor
     format,
     payload,
     signature: made.signature,
+    publicKey: made.publicKey,
+    ...(made.certificates ? { certificates: made.certificates } : {}),
+    ...(made.deferredBy ? { deferredBy: made.deferredBy } : {}),
     ...(format === 'bundle' ? { bundle: content } : {}),
     ...(stored ? { stored: { place: stored.place, manifest: stored.manifest } } : {}),
     evidence,

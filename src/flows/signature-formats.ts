@@ -66,6 +66,13 @@ export interface PreparedUpload {
   cancel(): Promise<void>;
 }
 
+/** What is known of a signature before it is made. */
+export interface ContentToStore {
+  /** The image's manifest. */
+  readonly image: Descriptor;
+  readonly payload: Uint8Array;
+}
+
 /** One row of {@link signatureWriters}. */
 export interface SignatureWriter {
   readonly format: SignatureFormat;
@@ -76,7 +83,7 @@ export interface SignatureWriter {
   entity(made: AssembledSignature): SignedEntity;
   prepare(
     repository: Repository,
-    subject: SigningSubject,
+    what: ContentToStore,
     runtime: Runtime,
     options: CallOptions,
   ): PreparedUpload;
@@ -106,7 +113,7 @@ const bundleWriter: SignatureWriter = {
     }),
   }),
   entity: ({ content }) => entityFromBundle(content, { place: 'file' }),
-  prepare: (repository, subject, runtime, options) => {
+  prepare: (repository, { image }, runtime, options) => {
     const upload = begin(repository.beginUpload(options));
     const config = begin(storeEmptyConfig(repository, options));
     return {
@@ -115,11 +122,11 @@ const bundleWriter: SignatureWriter = {
         const again = begin(repository.getBlob(blob, { ...options, maxBytes: limits.bundleBytes }));
         const { bytes, descriptor } = bundleManifest({
           bundle: content,
-          subject: subject.image,
+          subject: image,
           predicateType: signPredicateType,
           created: runtime.now(),
         });
-        const referrer = { manifest: bytes, descriptor, subject: subject.image.digest };
+        const referrer = { manifest: bytes, descriptor, subject: image.digest };
         const { place } = await attachReferrer(repository, referrer, runtime, options);
         const manifest = descriptor.digest;
         return { place, manifest, readBack: entityFromBundle(await again, { place, manifest }) };
@@ -137,17 +144,16 @@ const cosignWriter: SignatureWriter = {
   },
   assemble: (payload, made) => ({ format: 'cosign', payload, made, content: payload }),
   entity: (assembled) => entityFromSignatureLayer(layerOf(assembled), assembled.payload, { place: 'file' }),
-  prepare: (repository, subject, runtime, options) => {
+  prepare: (repository, { image, payload }, runtime, options) => {
     const upload = begin(repository.beginUpload(options));
-    const { payload } = cosignWriter.describe(subject);
-    const image = { payload: digestOf(payload), subject: subject.image.digest };
-    const preparing = begin(prepareSignatureTag(repository, image, options));
+    const digests = { payload: digestOf(payload), subject: image.digest };
+    const preparing = begin(prepareSignatureTag(repository, digests, options));
     return {
       store: async (assembled) => {
         const prepared = await preparing;
         const earlier = earlierSignature(assembled, prepared);
         // Its payload may have been deleted since; then it verifies nowhere.
-        if (earlier && (await repository.hasBlob(image.payload, options))) {
+        if (earlier && (await repository.hasBlob(digests.payload, options))) {
           await cancel(upload);
           return earlier;
         }
@@ -155,7 +161,7 @@ const cosignWriter: SignatureWriter = {
         const layer = layerOf(assembled);
         const again = begin(repository.getBlob(layer, { ...options, maxBytes: limits.payloadBytes }));
         const place = 'signature-tag';
-        const attached = { layer, subject: subject.image.digest, prepared };
+        const attached = { layer, subject: image.digest, prepared };
         const { manifest } = await attachSignatureLayer(repository, attached, runtime, options);
         return {
           place,

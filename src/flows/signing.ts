@@ -1,6 +1,6 @@
 /** Making one signature: who signs, what records it, and what a stranger must find in it. */
 import { begin } from '../core/concurrent.ts';
-import { BoltsealError } from '../core/errors.ts';
+import { BoltsealError, type ErrorCode, isBoltsealError } from '../core/errors.ts';
 import { parseCertificate } from '../formats/certificate.ts';
 import type { PublicKey } from '../formats/public-key.ts';
 import type { VerificationMaterial } from '../formats/verification-material.ts';
@@ -15,7 +15,7 @@ import {
 } from '../verify/requirements.ts';
 import type { Trust } from '../verify/trust.ts';
 import type { KeylessSession } from './keyless.ts';
-import type { Recorder } from './record.ts';
+import type { RecordableSignature, Recorder } from './record.ts';
 
 /** Who signs: a key, or somebody with an identity, whose certificate is asked for when it is needed. */
 export type SigningIdentity = Signer | Promise<Signer> | KeylessSession;
@@ -31,6 +31,11 @@ export interface SigningOptions {
    * published. May be a promise. Needed for those, and not looked at for others.
    */
   readonly trust?: Trust | Promise<Trust> | undefined;
+  /**
+   * Has signatures timestamped whose log cannot be reached: they are made all the same, and returned unpublished as
+   * {@link DeferredSignature}, to be logged later. Without it an outage of the log is an error.
+   */
+  readonly deferral?: Recorder | undefined;
 }
 
 /** What is to be signed. */
@@ -47,6 +52,8 @@ export interface MadeSignature {
   /** Leaf first, with the authorities above it; none of a key. */
   readonly certificates?: readonly Uint8Array[];
   readonly material: VerificationMaterial;
+  /** Why it is not logged yet: nobody would accept it, so that it must not be published. */
+  readonly deferredBy?: BoltsealError;
   /** What a stranger who knows who signed asks for. */
   readonly required: { readonly signer: SignerRequirement } & MaterialRequirements;
 }
@@ -76,8 +83,9 @@ export async function makeSignature(
   const signature = await signer.sign(message.signedBytes, call);
   const { publicKey } = signer;
   const certificate = certificates?.[0];
-  const recorded = await options.recorder?.record(
+  const recorded = await record(
     { ...message, signature, publicKey, ...(certificate === undefined ? {} : { certificate }) },
+    options,
     call,
   );
   return {
@@ -86,11 +94,38 @@ export async function makeSignature(
     ...(certificates === undefined ? {} : { certificates }),
     material: {
       ...(certificate === undefined ? { publicKeyHint: publicKey.hint } : { certificates: [certificate] }),
-      timestamps: recorded?.timestamps ?? [],
-      logEntries: recorded?.logEntries ?? [],
+      timestamps: recorded.timestamps,
+      logEntries: recorded.logEntries,
     },
-    required: await requirements(publicKey, certificate, options),
+    ...(recorded.deferredBy === undefined ? {} : { deferredBy: recorded.deferredBy }),
+    required: await requirements(publicKey, certificate, {
+      ...options,
+      recorder: recorded.deferredBy === undefined ? options.recorder : options.deferral,
+    }),
   };
+}
+
+/** Failures of services that may be over later. */
+const outages: readonly ErrorCode[] = [
+  'ERR_SERVICE_NETWORK',
+  'ERR_SERVICE_UNAVAILABLE',
+  'ERR_SERVICE_RESPONSE',
+];
+
+async function record(
+  signature: RecordableSignature,
+  { recorder, deferral }: SigningOptions,
+  call: CallOptions,
+): Promise<
+  Pick<VerificationMaterial, 'timestamps' | 'logEntries'> & { readonly deferredBy?: BoltsealError }
+> {
+  if (recorder === undefined) return { timestamps: [], logEntries: [] };
+  try {
+    return await recorder.record(signature, call);
+  } catch (error) {
+    if (deferral === undefined || !isBoltsealError(error, ...outages)) throw error;
+    return { ...(await deferral.record(signature, call)), deferredBy: error };
+  }
 }
 
 async function requirements(
@@ -102,18 +137,22 @@ async function requirements(
   if (trust === undefined) {
     throw new BoltsealError('ERR_TRUST', 'there is no trusted root to verify the new signature with');
   }
-  const thresholds = {
-    trust: await trust,
-    logEntries: recorder?.required.logEntries ?? 0,
-    timestamps: recorder?.required.timestamps ?? 0,
-  };
+  const { logEntries, timestamps } = recorder?.required ?? { logEntries: 0, timestamps: 0 };
+  return requirementsFor(publicKey, certificate, { trust: await trust, logEntries, timestamps });
+}
+
+/** What a stranger asks for who knows who signed: the key, or exactly the identity in the certificate. */
+export function requirementsFor(
+  publicKey: PublicKey,
+  certificate: Uint8Array | undefined,
+  thresholds: Pick<MaterialRequirements, 'trust' | 'logEntries' | 'timestamps'>,
+): MadeSignature['required'] {
   if (certificate === undefined) return { signer: byKeys([publicKey]), ...thresholds };
   const leaf = parseCertificate(certificate, 'the new certificate');
   const { subject, issuer } = identityOf(leaf);
   const identity = { subject: exactly(subject), issuer: exactly(issuer) };
   // Without a log and a timestamp nothing proves a time: then the certificate says when it was made.
-  const fallbackTime = leaf.notBefore;
-  return { signer: byIdentities([identity]), ...thresholds, fallbackTime };
+  return { signer: byIdentities([identity]), ...thresholds, fallbackTime: leaf.notBefore };
 }
 
 function exactly(value: string): { readonly kind: 'exact'; readonly value: string } {

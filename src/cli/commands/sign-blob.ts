@@ -1,9 +1,14 @@
+import { hash } from 'node:crypto';
+import { resolve } from 'node:path';
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import type { SignedBlob } from '../../flows/sign-blob.ts';
+import type { DeferredSignature } from '../../formats/deferred-log.ts';
 import { encodePem } from '../../formats/pem.ts';
 import { readWhole } from '../blob-input.ts';
 import type { CommandContext } from '../command.ts';
+import { addDeferred, deferredParts } from '../deferred-file.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
 import { shellWord } from '../shell.ts';
 import { signingSetup } from '../signing-options.ts';
@@ -26,6 +31,21 @@ export async function run(context: CommandContext): Promise<undefined> {
   const { signBlob, signStatement } = await import('../../flows/sign-blob.ts');
   const make = flags.get('in-toto') ? signStatement : signBlob;
   const signed = await make(artifact, { ...setup, signal });
+  const deferral = flags.get('defer-log');
+  if (signed.made.deferredBy !== undefined && deferral !== undefined) {
+    if (bundleFile === undefined || bundleFile === '-') {
+      throw new BoltsealError(
+        'ERR_USAGE',
+        'a deferred signature needs --bundle FILE, where its bundle will go',
+        {
+          cause: signed.made.deferredBy,
+        },
+      );
+    }
+    await addDeferred(deferral, [deferredBlob(signed, artifact, bundleFile, flags.get('in-toto'))]);
+    output.warn(`the log cannot be reached; the bundle is made when it can: boltseal log submit ${deferral}`);
+    return;
+  }
   const files: FileToWrite[] = [];
   if (bundleFile !== undefined && bundleFile !== '-') {
     files.push({ path: bundleFile, content: signed.bundle, mode: 0o600 });
@@ -69,4 +89,15 @@ export async function run(context: CommandContext): Promise<undefined> {
     path,
   ];
   output.say(`verify with: ${words.map(shellWord).join(' ')}`);
+}
+
+function deferredBlob(
+  { made }: SignedBlob,
+  artifact: Uint8Array,
+  bundleFile: string,
+  isStatement: boolean,
+): DeferredSignature {
+  const parts = { bundleFile: resolve(bundleFile), ...deferredParts(made) };
+  if (isStatement) return { format: 'statement', payload: artifact, ...parts };
+  return { format: 'blob', digest: new Uint8Array(hash('sha256', artifact, 'buffer')), ...parts };
 }

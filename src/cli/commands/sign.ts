@@ -1,8 +1,10 @@
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
+import type { DeferredSignature } from '../../formats/deferred-log.ts';
 import { parseReference, withoutPassword } from '../../formats/reference.ts';
 import type { CommandContext, Flags } from '../command.ts';
+import { addDeferred, deferredParts } from '../deferred-file.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
 import { annotationsOf, imageOptions } from '../image-options.ts';
 import { reportFailures } from '../outcomes.ts';
@@ -34,6 +36,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     recorder: signing.recorder,
     layerRecorder: signing.layerRecorder,
     trust: signing.trust,
+    deferral: signing.deferral,
     annotations,
     format,
     recursive: flags.get('recursive'),
@@ -45,6 +48,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     progress.end(),
   );
   await writeAsked(flags, outcomes);
+  await keepDeferred(flags, outcomes);
   if (output.json) output.document('boltseal.sign/1', { images: outcomes.map(outcomeDocument) });
   else
     for (const outcome of outcomes)
@@ -149,6 +153,28 @@ async function showPlan(context: CommandContext, format: Format): Promise<undefi
   }
 }
 
+/** Signatures whose log could not be reached go into the file of `--defer-log`. */
+async function keepDeferred(flags: Flags, outcomes: readonly SignOutcome[]): Promise<void> {
+  const path = flags.get('defer-log');
+  const elsewhere = flags.get('signature-repository');
+  const deferred = outcomes.flatMap((outcome): DeferredSignature[] =>
+    'error' in outcome
+      ? []
+      : outcome.signed.flatMap(({ reference, signatures }) =>
+          signatures
+            .filter(({ deferredBy }) => deferredBy !== undefined)
+            .map(({ format, payload, evidence, ...made }) => ({
+              format,
+              reference,
+              ...(elsewhere === undefined ? {} : { signatureRepository: elsewhere }),
+              payload,
+              ...deferredParts({ ...made, material: evidence.entity.material }),
+            })),
+        ),
+  );
+  if (path !== undefined && deferred.length > 0) await addDeferred(path, deferred);
+}
+
 async function writeAsked(flags: Flags, outcomes: readonly SignOutcome[]): Promise<void> {
   const signatures = outcomes.flatMap((outcome) =>
     'signed' in outcome ? outcome.signed.flatMap((one) => one.signatures) : [],
@@ -173,8 +199,13 @@ function printSigned(
   const { style } = output;
   for (const { reference, signatures } of signed) {
     output.say(`${style.green('signed')} ${reference}`);
-    for (const { format, stored, evidence } of signatures) {
-      const where = stored === undefined ? 'not stored' : `${placeNames[stored.place]} ${stored.manifest}`;
+    for (const { format, stored, evidence, deferredBy } of signatures) {
+      const where =
+        stored !== undefined
+          ? `${placeNames[stored.place]} ${stored.manifest}`
+          : deferredBy === undefined
+            ? 'not stored'
+            : `not stored: the log cannot be reached (${deferredBy.message})`;
       output.say(style.dim(`  ${format.padEnd(6)}  ${where}`));
       for (const entry of evidence.material.logEntries) {
         output.say(style.dim(`  ${''.padEnd(6)}  log entry ${entry.logIndex} in ${entry.log}`));
@@ -183,6 +214,12 @@ function printSigned(
   }
   const [first] = signed;
   const [signature] = first?.signatures ?? [];
+  if (signed.some(({ signatures }) => signatures.some(({ deferredBy }) => deferredBy !== undefined))) {
+    output.warn(
+      `nobody accepts these signatures before they are logged; finish them with: boltseal log submit ${flags.get('defer-log')}`,
+    );
+    return;
+  }
   if (first === undefined || signature === undefined || !flags.get('upload')) return;
   const words = ['boltseal', 'verify', ...verifyWords(signature.evidence, flags)];
   const elsewhere = flags.get('signature-repository');
@@ -209,8 +246,9 @@ function manifestDocument({ reference, descriptor, signatures }: SignedManifest)
     reference,
     digest: descriptor.digest,
     mediaType: descriptor.mediaType,
-    signatures: signatures.map(({ format, stored, signature, payload, bundle, evidence }) => ({
+    signatures: signatures.map(({ format, stored, signature, payload, bundle, evidence, deferredBy }) => ({
       format,
+      ...(deferredBy === undefined ? {} : { deferred: errorDocument(deferredBy) }),
       ...(stored === undefined ? {} : { place: stored.place, manifest: stored.manifest }),
       ...signerDocument(evidence.signedBy),
       ...materialDocument(evidence.material),

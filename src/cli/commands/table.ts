@@ -431,6 +431,30 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./log-verify.ts'),
   },
   {
+    name: 'log submit',
+    summary: 'log signatures that were deferred, and store them',
+    description: [
+      'Finishes what `boltseal sign --defer-log FILE` left while a log could not be reached: each signature is logged, ' +
+        'verified, and stored beside its image, or written as the bundle of its file. What fails stays in FILE; when all ' +
+        'is done FILE is removed. It may be run again at any time.',
+      'A log of Rekor v1 signs the time of submission, which must lie within the ten minutes of a keyless certificate; a ' +
+        'log of Rekor v2 may be much later, because the timestamp proves when it was signed.',
+    ],
+    args: oneFile,
+    flags: [
+      'log',
+      'consent',
+      'rekor-version',
+      'signing-config',
+      'rekor-url',
+      'trusted-root',
+      'output',
+      ...registryFlags,
+    ],
+    examples: [{ text: 'Finish.', command: 'boltseal log submit deferred.json' }],
+    load: () => import('./log-submit.ts'),
+  },
+  {
     name: 'token',
     summary: 'print an identity token of a development Sigstore',
     description: [
