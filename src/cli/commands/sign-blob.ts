@@ -7,7 +7,7 @@ import type { SignedBlob } from '../../flows/sign-blob.ts';
 import type { DeferredSignature } from '../../formats/deferred-log.ts';
 import { encodePem } from '../../formats/pem.ts';
 import { readWhole } from '../blob-input.ts';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext, Flags } from '../command.ts';
 import { addDeferred, deferredParts } from '../deferred-file.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
 import { shellWord } from '../shell.ts';
@@ -17,77 +17,82 @@ import { verifyWords } from '../verify-words.ts';
 
 /** Signs one file, and writes the bundle. */
 export async function run(context: CommandContext): Promise<undefined> {
-  const { args, flags, output, signal } = context;
+  const { args, flags, signal } = context;
   const [path = ''] = args;
-  const bundleFile = flags.get('blob-bundle');
-  const signatureFile = flags.get('blob-signature');
-  if (bundleFile === undefined && signatureFile === undefined && !output.json) {
-    throw new BoltsealError('ERR_USAGE', 'where the signature goes is not said', {
-      hint: 'Give --bundle FILE (`-` is standard output), --output-signature FILE, or --output json.',
-    });
-  }
+  checkDestinations(context);
   const artifact = await readWhole(path, 'the artifact', limits.blobBytes, context);
   const setup = await signingSetup(context);
   const { signBlob, signStatement } = await import('../../flows/sign-blob.ts');
   const make = flags.get('in-toto') ? signStatement : signBlob;
   const signed = await make(artifact, { ...setup, signal });
-  const deferral = flags.get('defer-log');
-  if (signed.made.deferredBy !== undefined && deferral !== undefined) {
-    if (bundleFile === undefined || bundleFile === '-') {
-      throw new BoltsealError(
-        'ERR_USAGE',
-        'a deferred signature needs --bundle FILE, where its bundle will go',
-        {
-          cause: signed.made.deferredBy,
-        },
-      );
-    }
-    await addDeferred(deferral, [deferredBlob(signed, artifact, bundleFile, flags.get('in-toto'))]);
-    output.warn(`the log cannot be reached; the bundle is made when it can: boltseal log submit ${deferral}`);
-    return;
+  if (signed.made.deferredBy !== undefined) return keepDeferred(signed, artifact, context);
+  await writeAsked(signed, flags);
+  report(signed, context);
+}
+
+/** What cannot be written is refused before anything is signed. */
+function checkDestinations({ flags, output }: CommandContext): void {
+  const bundle = flags.get('blob-bundle');
+  if (bundle === undefined && flags.get('blob-signature') === undefined && !output.json) {
+    throw new BoltsealError('ERR_USAGE', 'where the signature goes is not said', {
+      hint: 'Give --bundle FILE (`-` is standard output), --output-signature FILE, or --output json.',
+    });
   }
+  if (flags.get('defer-log') !== undefined && (bundle === undefined || bundle === '-')) {
+    throw new BoltsealError('ERR_USAGE', '--defer-log needs --bundle FILE, where the bundle will go');
+  }
+  if (flags.get('key') !== undefined && flags.get('output-certificate') !== undefined) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      '--key signs without a certificate, and --output-certificate asks for one',
+    );
+  }
+}
+
+async function keepDeferred(
+  signed: SignedBlob,
+  artifact: Uint8Array,
+  { flags, output }: CommandContext,
+): Promise<undefined> {
+  const [file = '', bundle = ''] = [flags.get('defer-log'), flags.get('blob-bundle')];
+  await addDeferred(file, [deferredBlob(signed, artifact, bundle, flags.get('in-toto'))]);
+  output.warn(
+    `the log cannot be reached; the bundle is made when it can: boltseal log submit ${shellWord(file)}`,
+  );
+}
+
+async function writeAsked({ bundle, signature, certificate }: SignedBlob, flags: Flags): Promise<void> {
   const files: FileToWrite[] = [];
-  if (bundleFile !== undefined && bundleFile !== '-') {
-    files.push({ path: bundleFile, content: signed.bundle, mode: 0o600 });
-  }
-  if (signatureFile !== undefined) {
-    files.push({ path: signatureFile, content: Buffer.from(base64(signed.signature)), mode: 0o644 });
-  }
-  const certificateFile = flags.get('output-certificate');
-  if (certificateFile !== undefined) {
-    if (signed.certificate === undefined) {
-      throw new BoltsealError(
-        'ERR_USAGE',
-        'a key pair signed, and --output-certificate asks for a certificate',
-      );
-    }
-    const pem = encodePem('CERTIFICATE', signed.certificate);
-    files.push({ path: certificateFile, content: Buffer.from(pem), mode: 0o644 });
+  const add = (path: string | undefined, content: Uint8Array, mode: number): void => {
+    if (path !== undefined && path !== '-') files.push({ path, content, mode });
+  };
+  add(flags.get('blob-bundle'), bundle, 0o600);
+  add(flags.get('blob-signature'), Buffer.from(base64(signature)), 0o644);
+  if (certificate !== undefined) {
+    add(flags.get('output-certificate'), Buffer.from(encodePem('CERTIFICATE', certificate)), 0o644);
   }
   if (files.length > 0) await writeFiles(files);
+}
+
+function report({ bundle, signature, evidence }: SignedBlob, { args, flags, output }: CommandContext): void {
+  const [path = ''] = args;
+  const bundleFile = flags.get('blob-bundle');
   if (output.json) {
     output.document('boltseal.sign-blob/1', {
-      bundle: base64(signed.bundle),
-      signature: base64(signed.signature),
-      ...signerDocument(signed.evidence.signedBy),
-      ...materialDocument(signed.evidence.material),
+      bundle: base64(bundle),
+      signature: base64(signature),
+      ...signerDocument(evidence.signedBy),
+      ...materialDocument(evidence.material),
     });
     return;
   }
-  if (bundleFile === '-') output.data(`${Buffer.from(signed.bundle).toString('utf8')}\n`);
+  if (bundleFile === '-') output.data(`${Buffer.from(bundle).toString('utf8')}\n`);
   output.say(`${output.style.green('signed')} ${path === '-' ? 'standard input' : path}`);
-  for (const { log, logIndex } of signed.evidence.material.logEntries) {
+  for (const { log, logIndex } of evidence.material.logEntries) {
     output.say(output.style.dim(`  log entry ${logIndex} in ${log}`));
   }
   if (bundleFile === undefined || bundleFile === '-') return;
-  const words = [
-    'boltseal',
-    'verify-blob',
-    '--bundle',
-    bundleFile,
-    ...verifyWords(signed.evidence, flags),
-    path,
-  ];
+  const words = ['boltseal', 'verify-blob', '--bundle', bundleFile, ...verifyWords(evidence, flags), path];
   output.say(`verify with: ${words.map(shellWord).join(' ')}`);
 }
 
