@@ -1,8 +1,9 @@
 /** The cryptographic step: do these bytes, this signature and one of these keys belong together? */
-import { verify } from 'node:crypto';
 import { BoltsealError } from '../core/errors.ts';
 import type { PublicKey } from '../formats/public-key.ts';
+import type { VerificationMaterial } from '../formats/verification-material.ts';
 import type { SignedEntity } from './entity.ts';
+import { verifiedHash } from './signature.ts';
 
 /** The hashes a signature may be over. */
 export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
@@ -12,20 +13,6 @@ export interface Authentication {
   readonly key: PublicKey;
   readonly hash: SignatureHash | 'pure';
 }
-
-/**
- * The hashes tried for a key type, in order. cosign signs P-384 and P-521 with SHA-256 (version 2) or with the hash of
- * the curve (version 3), and verifies with SHA-256 alone unless told otherwise.
- */
-const defaultHashes: Readonly<Record<PublicKey['type'], readonly (SignatureHash | 'pure')[]>> = {
-  'ecdsa-p256': ['sha256'],
-  'ecdsa-p384': ['sha256', 'sha384'],
-  'ecdsa-p521': ['sha256', 'sha512'],
-  ed25519: ['pure'],
-  'rsa-2048': ['sha256'],
-  'rsa-3072': ['sha256'],
-  'rsa-4096': ['sha256'],
-};
 
 /**
  * Verifies the one signature of `entity` with `keys`: ECDSA in strict DER, RSA PKCS#1 v1.5, Ed25519 pure. With `hash`
@@ -38,17 +25,40 @@ export function authenticate(
   keys: readonly PublicKey[],
   hash?: SignatureHash,
 ): Authentication {
-  const hinted = entity.material.publicKeyHint;
-  const ordered = [...keys].sort((a, b) => Number(b.hint === hinted) - Number(a.hint === hinted));
-  for (const key of ordered) {
-    const hashes = hash === undefined || key.type === 'ed25519' ? defaultHashes[key.type] : [hash];
-    for (const candidate of hashes) {
-      if (verifies(entity, key, candidate)) return { key, hash: candidate };
-    }
+  const { signedBytes, signature, material } = entity;
+  const found = findKey(byHint(keys, material.publicKeyHint), signedBytes, signature, hash);
+  if (found !== undefined) return found;
+  throw unauthenticated(`the signature in ${entity.origin.content}`, material, keys);
+}
+
+/** The one of `keys` that verifies `signature` over `message`; undefined when none does. */
+export function findKey(
+  keys: readonly PublicKey[],
+  message: Uint8Array,
+  signature: Uint8Array,
+  only: SignatureHash | undefined,
+): Authentication | undefined {
+  for (const key of keys) {
+    const hash = verifiedHash(key, message, signature, only);
+    if (hash !== undefined) return { key, hash };
   }
-  const what = `the signature in ${entity.origin.content}`;
-  if (entity.material.certificates !== undefined) {
-    throw new BoltsealError(
+  return undefined;
+}
+
+/** `keys`, the one that is hinted at first. */
+export function byHint(keys: readonly PublicKey[], hint: string | undefined): readonly PublicKey[] {
+  if (keys.length < 2) return keys;
+  return [...keys].sort((a, b) => Number(b.hint === hint) - Number(a.hint === hint));
+}
+
+/** Why no key verifies the signature that `what` names: `ERR_VERIFY_SIGNATURE` or `ERR_VERIFY_KEY_MISMATCH`. */
+export function unauthenticated(
+  what: string,
+  { publicKeyHint: hinted, certificates }: VerificationMaterial,
+  keys: readonly PublicKey[],
+): BoltsealError {
+  if (certificates !== undefined) {
+    return new BoltsealError(
       'ERR_VERIFY_KEY_MISMATCH',
       `${what} was made with a certificate, and the key given does not verify it`,
       {
@@ -56,19 +66,10 @@ export function authenticate(
       },
     );
   }
-  throw new BoltsealError('ERR_VERIFY_SIGNATURE', `${what} does not verify with the key given`, {
+  return new BoltsealError('ERR_VERIFY_SIGNATURE', `${what} does not verify with the key given`, {
     hint: mismatchHint(hinted, keys),
     details: { hint: hinted?.slice(0, 100), keys: keys.map((key) => key.hint) },
   });
-}
-
-function verifies(entity: SignedEntity, key: PublicKey, hash: SignatureHash | 'pure'): boolean {
-  try {
-    return verify(hash === 'pure' ? null : hash, entity.signedBytes, key.key, entity.signature);
-  } catch {
-    // OpenSSL reports some malformed signatures as errors and some as false: both mean no.
-    return false;
-  }
 }
 
 function mismatchHint(hinted: string | undefined, keys: readonly PublicKey[]): string {

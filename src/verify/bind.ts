@@ -38,15 +38,16 @@ export function readClaim(
   }
   if (entity.encoding === 'dsse') {
     const statement = parseStatement(entity.payload, what);
-    requireType(statement.predicateType, predicateTypes, what);
+    requirePredicateType(statement.predicateType, predicateTypes, what);
     const subjects = statement.subjects.flatMap(({ digests, annotations }) =>
       digests.map((digest): ClaimSubject => ({ digest, annotations })),
     );
     return { type: statement.predicateType, subjects };
   }
-  if (!predicateTypes.includes(signPredicateType)) requireType(signPredicateType, predicateTypes, what);
+  if (!predicateTypes.includes(signPredicateType))
+    requirePredicateType(signPredicateType, predicateTypes, what);
   const payload = parseSimpleSigning(entity.payload, what);
-  requireType(payload.type, [simpleSigningType], what);
+  requirePredicateType(payload.type, [simpleSigningType], what);
   return {
     type: payload.type,
     subjects: [{ digest: payload.digest, annotations: simpleSigningAnnotations(payload) }],
@@ -54,7 +55,8 @@ export function readClaim(
   };
 }
 
-function requireType(found: string, accepted: readonly string[], what: string): void {
+/** Throws `ERR_VERIFY_PREDICATE_TYPE` when `found` is not among `accepted`. */
+export function requirePredicateType(found: string, accepted: readonly string[], what: string): void {
   if (accepted.includes(found)) return;
   throw new BoltsealError(
     'ERR_VERIFY_PREDICATE_TYPE',

@@ -2,15 +2,15 @@
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Annotations } from '../formats/oci.ts';
-import { authenticate } from './authenticate.ts';
+import { findKey } from './authenticate.ts';
 import { bindClaim, readClaim } from './bind.ts';
 import type { SignedEntity } from './entity.ts';
-import type { MaterialRequirements, SignerRequirement } from './requirements.ts';
+import { digestsOf, type SignedContent } from './signed-content.ts';
+import { expectSigner, type SignatureRequirements } from './signer.ts';
 import type { Evidence } from './verdict.ts';
 
 /** What an entity must satisfy. */
-export interface EntityRequirements extends MaterialRequirements {
-  readonly signer: SignerRequirement;
+export interface EntityRequirements extends SignatureRequirements {
   /** The digest of the image. */
   readonly digest: Digest;
   /** Annotations that must have been signed, with these values. */
@@ -25,8 +25,9 @@ export interface EntityRequirements extends MaterialRequirements {
 }
 
 /**
- * Evidence that `entity` is a signature by one of the keys of exactly this image, or an error that says why not. The
- * payload is not parsed before its signature verifies. Throws what `authenticate`, `readClaim` and `bindClaim` throw.
+ * Evidence that `entity` is a signature of exactly this image by one of those who are required, or an error that says
+ * why not. The payload is not parsed before its signature verifies and all that is beside it was judged. Throws what
+ * `expectSigner` and what it returns throw, and what `readClaim` and `bindClaim` throw.
  */
 export function verifyEntity(entity: SignedEntity, required: EntityRequirements): Evidence {
   const claimsChecked = required.checkClaims !== false;
@@ -35,10 +36,10 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
       hint: 'Annotations are claims: leave out one of the two.',
     });
   }
-  if (required.signer.kind === 'identities') {
-    throw new BoltsealError('ERR_INTERNAL', 'verification by identity is not there yet');
-  }
-  const { key, hash } = authenticate(entity, required.signer.keys, required.hash);
+  const expected = expectSigner(entity.material, required, entity.origin.format === 'bundle');
+  const found = findKey(expected.keys, entity.signedBytes, entity.signature, required.hash);
+  if (found === undefined) throw expected.refuse(`the signature in ${entity.origin.content}`);
+  const verdict = expected.conclude(found, contentOf(entity));
   const claim = readClaim(entity, required.predicateTypes);
   const subject = claimsChecked
     ? bindClaim(claim, required)
@@ -49,7 +50,11 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
     digest: required.digest,
     annotations: subject?.annotations ?? {},
     claimsChecked,
-    signedBy: { kind: 'key', hint: key.hint, hash },
-    material: { times: [], logEntries: [] },
+    ...verdict,
   };
+}
+
+function contentOf({ encoding, signature, signedBytes, payload, payloadType }: SignedEntity): SignedContent {
+  const envelope = encoding === 'dsse' ? { payload, payloadType } : undefined;
+  return { signature, digest: digestsOf(signedBytes), envelope };
 }
