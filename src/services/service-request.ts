@@ -55,6 +55,11 @@ export function parseServiceUrl(text: string, kind: ServiceKind): URL {
 /** The URL of `path` below the base URL of a service, which may have a path of its own. Throws as {@link parseServiceUrl}. */
 export function serviceUrl(base: string, path: string, kind: ServiceKind): URL {
   const url = parseServiceUrl(base, kind);
+  if (url.search !== '') {
+    throw new BoltsealError('ERR_USAGE', `the address of the ${kind} ${url.origin} has a query`, {
+      hint: 'Give the address that paths are added to.',
+    });
+  }
   return new URL(`${url.origin}${url.pathname.replace(/\/+$/, '')}${path}`);
 }
 
