@@ -24,8 +24,9 @@ export interface PublicGoodTexts {
 export function renderPublicGood(texts: PublicGoodTexts): string {
   const { fetched, tufRoot, trustedRoot, signingConfig, rekorV2SigningConfig } = texts;
   const document = (name: string, what: string, text: string): string => {
-    if (/`|\$\{/.test(text)) throw new Error(`${name} cannot be written as a template`);
-    return `\n/** ${what} */\nexport const ${name}: string = String.raw\`${text}\`;\n`;
+    if (/`|\$\{|\r/.test(text)) throw new Error(`${name} cannot be written as a template`);
+    const raw = text.includes('\\') ? 'String.raw' : '';
+    return `\n/** ${what} */\nexport const ${name}: string = ${raw}\`${text}\`;\n`;
   };
   return [
     '/** The public Sigstore as it was when this was written. Written by `node tools/public-good.ts`: never edit it. */\n',

@@ -147,7 +147,7 @@ export const tufRoot: string = String.raw`{
 }`;
 
 /** Its target `trusted_root.json`. */
-export const trustedRoot: string = String.raw`{
+export const trustedRoot: string = `{
   "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
   "tlogs": [
     {
@@ -276,7 +276,7 @@ export const trustedRoot: string = String.raw`{
 `;
 
 /** Its target `signing_config.v0.2.json`. */
-export const signingConfig: string = String.raw`{
+export const signingConfig: string = `{
   "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
   "caUrls": [
     {
@@ -328,7 +328,7 @@ export const signingConfig: string = String.raw`{
 `;
 
 /** Its target `signing_config_rekor_v2.v0.2.json`. */
-export const rekorV2SigningConfig: string = String.raw`{
+export const rekorV2SigningConfig: string = `{
   "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
   "caUrls": [
     {
