@@ -1,7 +1,7 @@
 /** How an error reaches people and programs. */
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import type { CliIo } from './io.ts';
-import { styleFor, visible } from './style.ts';
+import { inline, type Style, styleFor, visible } from './style.ts';
 
 /** Where an unforeseen error is reported. */
 const reportHint = 'This is a defect of Boltseal. Please report it with what --verbose prints.';
@@ -31,6 +31,7 @@ export function printError(error: BoltsealError, io: CliIo, verbose: boolean): v
     const shown = code === undefined || text.includes(code) ? text : `${text} ${style.dim(`(${code})`)}`;
     lines.push(`  ${style.dim('caused by:')} ${shown}`);
   }
+  lines.push(...comparisonLines(error, style));
   if (error.hint !== undefined) lines.push(`  ${style.bold('hint:')} ${error.hint}`);
   if (verbose) for (const one of chain(error)) if (one.stack !== undefined) lines.push(style.dim(one.stack));
   io.stderr.write(`${visible(lines.join('\n'))}\n`);
@@ -43,11 +44,42 @@ export function errorDocument(error: BoltsealError): object {
     message: error.message,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     details: error.details,
+    ...(comparisonsOf(error) === undefined ? {} : { comparisons: comparisonsOf(error) }),
     causes: causesOf(error).map(({ code, text }) => ({
       ...(code === undefined ? {} : { code }),
       message: text,
     })),
   };
+}
+
+/** One field of what was required beside what was found: the part of an `IdentityMismatchError` that is printed. */
+interface Comparison {
+  readonly field: string;
+  readonly expected: string;
+  readonly found: string | undefined;
+  readonly matches: boolean;
+}
+
+/** The comparison that an error, or what caused it, tells. It is known by its shape: most commands never load its class. */
+function comparisonsOf(error: BoltsealError): readonly Comparison[] | undefined {
+  for (const one of chain(error)) {
+    if ('comparisons' in one && Array.isArray(one.comparisons)) return one.comparisons as Comparison[];
+  }
+  return undefined;
+}
+
+/** A table, field by field, of what was required and what was found. */
+function comparisonLines(error: BoltsealError, style: Style): readonly string[] {
+  const comparisons = comparisonsOf(error) ?? [];
+  const width = Math.max(0, ...comparisons.map(({ field }) => field.length));
+  return comparisons.flatMap(({ field, expected, found, matches }) => {
+    const name = field.padEnd(width);
+    if (matches) return [`  ${style.green('=')} ${name}  ${inline(expected)}`];
+    return [
+      `  ${style.red('≠')} ${name}  required ${inline(expected)}`,
+      `    ${' '.repeat(width)}  found    ${found === undefined ? 'nothing' : inline(found)}`,
+    ];
+  });
 }
 
 interface Cause {

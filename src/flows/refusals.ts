@@ -51,6 +51,9 @@ export function refusalCodes(refused: readonly Refusal[]): readonly ErrorCode[] 
 /** What to do about a verification that ended because of `error`: its own hint, or one for content of its kind. */
 export function nextStep(error: BoltsealError, what: 'place' | 'candidate'): string {
   if (error.hint !== undefined) return error.hint;
+  if (error.code === 'ERR_VERIFY_IDENTITY') {
+    return 'If that is who should have signed, require it; --explain shows every signature that was found.';
+  }
   if (error.code === 'ERR_LIMIT_EXCEEDED' && what === 'place') {
     return 'The signature may be among what was not looked at. Remove what is not needed there, or keep signatures in a repository of their own (--signature-repository).';
   }
