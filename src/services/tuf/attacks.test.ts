@@ -617,7 +617,7 @@ describe('any change of any byte', () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 });

@@ -37,7 +37,7 @@ export async function followRepository(source: TufSource, options: FollowOptions
     const files = await update(session, options).catch((error: unknown) => {
       throw session.failure ?? translate(error, source.place);
     });
-    const read = (role: TufRole): Promise<Uint8Array> => readFile(join(folder, `${role}.json`));
+    const read = (role: TufRole): Promise<Uint8Array> => readBytes(join(folder, `${role}.json`));
     const state = await verifyRepository(options.pinnedRoot, {
       roots: [...(options.previous?.roots ?? []), ...session.roots],
       timestamp: await read('timestamp'),
@@ -71,6 +71,11 @@ async function prepare(folder: string, { pinnedRoot, previous }: FollowOptions):
   for (const [name, bytes] of previous.files) await writeFile(targetPath(folder, name), bytes);
 }
 
+/** A plain array: a Buffer differs in its methods. */
+async function readBytes(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(path));
+}
+
 function targetPath(folder: string, name: string): string {
   return join(folder, 'targets', encodeURIComponent(name));
 }
@@ -102,7 +107,7 @@ async function update(session: Session, { names }: FollowOptions): Promise<Map<s
     },
   });
   await updater.refresh();
-  const targets = parseMetadata('targets', await readFile(join(folder, 'targets.json')), 'targets.json');
+  const targets = parseMetadata('targets', await readBytes(join(folder, 'targets.json')), 'targets.json');
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const target = targetOf(targets.signed, name);
@@ -115,7 +120,7 @@ async function update(session: Session, { names }: FollowOptions): Promise<Map<s
         });
       });
     }
-    files.set(name, await readFile(path));
+    files.set(name, await readBytes(path));
   }
   return files;
 }
