@@ -210,7 +210,7 @@ function certificateRows(certificate: Part<CertificateInspection>): readonly Row
     ['may', [...(certificate.isAuthority ? ['be an authority'] : []), ...uses].join(', ')],
     ['signed with', told(certificate.signatureAlgorithm)],
     ['fingerprint', `sha256:${certificate.fingerprint}`],
-    ...('broken' in certificateTimestamps
+    ...(isBroken(certificateTimestamps)
       ? [['CT log', `broken: ${brokenText(certificateTimestamps)}`] as const]
       : certificateTimestamps.map(({ logId, time, leafIndex }): Row => {
           const place = leafIndex === undefined ? '' : `, entry ${leafIndex}`;

@@ -264,6 +264,66 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./download-signature.ts'),
   },
   {
+    name: 'bundle create',
+    summary: 'make a bundle of a signature and what belongs to it',
+    description: [
+      'Makes a Sigstore bundle (version 0.3, as cosign 3 writes it) of a signature that somebody made without one: with ' +
+        'whoever signed, a timestamp, and the log entry that --rekor-url finds. The signature must verify, and timestamp ' +
+        'and log entry must be about it. Who signed is not judged: `boltseal verify-blob` does that.',
+    ],
+    flags: [
+      'bundle-artifact',
+      'bundle-signature',
+      'bundle-attestation',
+      'old-bundle',
+      'bundle-certificate',
+      'key',
+      'allow-http-key',
+      'bundle-timestamp',
+      'bundle-rekor-url',
+      'ignore-tlog',
+      'bundle-out',
+      'output',
+    ],
+    cosign: ['token'],
+    examples: [
+      {
+        text: 'A signature by a key pair, made without a log.',
+        command:
+          'boltseal bundle create --artifact app.tar --signature app.sig --key cosign.pub --ignore-tlog --out app.bundle.json',
+      },
+      {
+        text: 'What cosign wrote before there were bundles, with its log entry.',
+        command:
+          'boltseal bundle create --artifact app.tar --bundle app.cosign.bundle --rekor-url https://rekor.sigstore.dev --out app.bundle.json',
+      },
+    ],
+    load: () => import('./bundle-create.ts'),
+  },
+  {
+    name: 'bundle upgrade',
+    summary: 'make a bundle of version 0.3 of an older one',
+    description: [
+      'Rewrites BUNDLE, a Sigstore bundle of version 0.1 or 0.2 or cosign’s older blob bundle, as version 0.3, which is ' +
+        'what registries and newer clients take. What that version has no place for is named. Where it needs an inclusion ' +
+        'proof that is not there, the log is asked that --rekor-url names.',
+    ],
+    args: { name: 'BUNDLE', min: 0, max: 1, complete: 'file' },
+    flags: ['upgraded-bundle', 'bundle-rekor-url', 'bundle-out', 'output'],
+    examples: [
+      {
+        text: 'A bundle of version 0.2.',
+        command: 'boltseal bundle upgrade app.bundle.json --out app.v3.bundle.json',
+      },
+      {
+        text: 'One without inclusion proof: the log has it.',
+        command:
+          'boltseal bundle upgrade app.bundle.json --rekor-url https://rekor.sigstore.dev --out app.v3.bundle.json',
+      },
+    ],
+    load: () => import('./bundle-upgrade.ts'),
+  },
+  {
     name: 'bundle inspect',
     summary: 'say what is in a bundle',
     description: [
