@@ -1,7 +1,7 @@
 /** The port of key providers: one for each scheme of a key reference. */
 import type { Runtime } from '../core/runtime.ts';
 import type { KeyDerivation } from '../formats/encrypted-key.ts';
-import type { Password, PasswordSource, PublicKey, Signer } from './signer.ts';
+import type { KeyType, Password, PasswordSource, PublicKey, Signer } from './signer.ts';
 
 /** What the loading of a key is told. Only the runtime is needed. */
 export interface KeyOptions {
@@ -33,6 +33,13 @@ export interface KeyContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A key that was made where it stays. */
+export interface GeneratedKey {
+  /** The reference to exactly this key, with its version pinned. */
+  readonly reference: string;
+  readonly publicKey: PublicKey;
+}
+
 /** One kind of place keys live in. */
 export interface KeyProvider {
   /** How it is called in lists: `env`. */
@@ -45,6 +52,11 @@ export interface KeyProvider {
   owns(reference: string): boolean;
   /** Absent when the place cannot sign. */
   loadSigner?(reference: string, context: KeyContext): Promise<Signer>;
+  /**
+   * Makes a key in the place, for `generate-key-pair`; `keyType` is the kind that is wanted. Absent when the place cannot.
+   * Throws `ERR_KEY_UNSUPPORTED` for a kind that it has not.
+   */
+  generate?(reference: string, keyType: KeyType, context: KeyContext): Promise<GeneratedKey>;
   /** The public keys that verify what the place's key signs: several when it keeps versions. */
   loadVerificationKeys(reference: string, context: KeyContext): Promise<readonly PublicKey[]>;
 }

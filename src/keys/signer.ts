@@ -10,6 +10,8 @@ export type { KeyType, PublicKey };
  */
 export interface Signer {
   readonly publicKey: PublicKey;
+  /** Of a key that is kept elsewhere: the reference to exactly this key, with its version pinned. */
+  readonly reference?: string | undefined;
   /** Signs a whole message. */
   sign(message: Uint8Array, options?: { readonly signal?: AbortSignal | undefined }): Promise<Uint8Array>;
 }
