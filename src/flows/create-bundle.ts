@@ -117,7 +117,7 @@ async function verifiedWith(
   artifact: Artifact | undefined,
   key: PublicKey,
 ): Promise<SignatureHash | 'pure'> {
-  const material = { publicKeyHint: key.hint, timestamps: [], logEntries: [] };
+  const material = { publicKeyHint: '', timestamps: [], logEntries: [] };
   if (artifact !== undefined) {
     const bundle = { mediaType: bundleMediaType, version: '0.3', material, content } as const;
     const { signedBy } = await verifyBlob(bundle, artifact, { signer: byKeys([key]) });

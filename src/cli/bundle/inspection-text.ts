@@ -227,11 +227,11 @@ function certificateRows(certificate: Part<CertificateInspection>): readonly Row
 
 /** Each extension once: that of the issuer is there in two spellings. */
 function identityRows(identity: CertificateInspection['identity']): readonly Row[] {
-  const told = new Set<string>();
+  const seen = new Set<string>();
   return identity.flatMap(({ oid, name = oid, text }): readonly Row[] => {
     const value = text === undefined ? `broken: malformed text (${oid})` : told(text);
-    if (told.has(`${name} ${value}`)) return [];
-    told.add(`${name} ${value}`);
+    if (seen.has(`${name} ${value}`)) return [];
+    seen.add(`${name} ${value}`);
     return [[name === 'issuer' ? 'token issuer' : name === 'subject' ? 'token subject' : name, value]];
   });
 }
