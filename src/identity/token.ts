@@ -105,13 +105,13 @@ function decode(token: string, what: string): JsonObject {
 function readObject(part: string, name: string, what: string): JsonObject {
   const bytes = fromBase64url(part, name, what);
   try {
-    const value = parseJson(bytes, { what: `the ${name}`, maxBytes: limits.identityTokenBytes });
+    const value = parseJson(bytes, { what: name, maxBytes: limits.identityTokenBytes });
     if (isJsonObject(value)) return value;
   } catch (error) {
+    // What the parser says may repeat names that stand in the token.
     if (!isBoltsealError(error)) throw error;
-    throw unusable(what, `is malformed: ${error.message}`);
   }
-  throw unusable(what, `is malformed: the ${name} is not a JSON object`);
+  throw unusable(what, `is malformed: the ${name} is not a JSON object with each name once`);
 }
 
 /** Strict: no padding, no other alphabet, no stray bits (RFC 7515 section 2). */
