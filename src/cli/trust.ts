@@ -1,7 +1,7 @@
 /** Flags about what is trusted and which services sign. */
 import { BoltsealError } from '../core/errors.ts';
 import type { LoadedTrust } from '../flows/trust.ts';
-import type { SigningConfig } from '../formats/signing-config.ts';
+import type { ConfiguredService, ServiceSet, SigningConfig } from '../formats/signing-config.ts';
 import type { CommandContext } from './command.ts';
 import type { FlagId } from './flags.ts';
 
@@ -19,12 +19,14 @@ export const serviceFlags: readonly FlagId[] = [
 
 /** What a command trusts, of its flags `--trusted-root` and `--offline`. Throws what `loadTrust` throws. */
 export async function trustFor(context: CommandContext): Promise<LoadedTrust> {
-  const { flags, signal } = context;
+  return load(context, context.flags.get('trusted-root'));
+}
+
+async function load(context: CommandContext, trustedRootFile: string | undefined): Promise<LoadedTrust> {
+  const { command, flags, signal } = context;
+  const offline = command.flags.includes('offline') && flags.get('offline');
   const { loadTrust } = await import('../flows/trust.ts');
-  return loadTrust(
-    { trustedRootFile: flags.get('trusted-root'), offline: flags.get('offline'), signal },
-    await context.serviceRuntime(),
-  );
+  return loadTrust({ trustedRootFile, offline, signal }, await context.serviceRuntime());
 }
 
 /** The signing configuration of `--signing-config`; undefined without that flag. Throws `ERR_FILE_READ` and what parsing throws. */
@@ -40,14 +42,80 @@ export async function givenSigningConfig(context: CommandContext): Promise<Signi
 }
 
 /**
- * The services that a command signs with: `--signing-config`, else those of cosign's flags for single services, else
- * those of the instance that is trusted. Throws `ERR_SIGNING_CONFIG` when nothing names any, `ERR_USAGE` for flags that
- * contradict each other, and what {@link givenSigningConfig} throws.
+ * The services that a command signs with: those of `--signing-config`; else those of the instance that is trusted, with
+ * cosign's flags for single services over them. Once such a flag names any service but the issuer of tokens, logs and
+ * timestamp authorities that none names are not used: what a private service gets must not end in a public log.
+ *
+ * Throws `ERR_SIGNING_CONFIG` when nothing names services, `ERR_USAGE` for flags that contradict each other, and what
+ * {@link givenSigningConfig} and {@link trustFor} throw.
  */
 export async function signingConfigFor(context: CommandContext, trust: LoadedTrust): Promise<SigningConfig> {
-  const config = (await givenSigningConfig(context)) ?? trust.signingConfig;
-  if (config !== undefined) return config;
-  throw new BoltsealError('ERR_SIGNING_CONFIG', 'no signing configuration is given', {
-    hint: 'Give one: --signing-config FILE. `boltseal signing-config create` makes it.',
-  });
+  const { flags } = context;
+  const named = serviceFlags.find((id) => id !== 'signing-config' && flags.get(id) !== undefined);
+  const given = await givenSigningConfig(context);
+  if (given !== undefined && named !== undefined) {
+    throw new BoltsealError('ERR_USAGE', `--signing-config and --${named} contradict each other`, {
+      hint: 'A signing config names every service: leave the other flag out.',
+    });
+  }
+  if (given !== undefined) return given;
+  const base = trust.signingConfig ?? (await configOfInstance(context, trust));
+  if (named !== undefined) return withNamedServices(context, base ?? nothing);
+  if (base !== undefined) return base;
+  throw new BoltsealError(
+    'ERR_SIGNING_CONFIG',
+    `${trust.source.where} says who is trusted, and nothing says which services sign`,
+    { hint: 'Give --signing-config FILE. `boltseal signing-config create` makes one.' },
+  );
+}
+
+const nothing: SigningConfig = { ca: [], oidc: [], rekor: { services: [] }, tsa: { services: [] } };
+
+function withNamedServices({ command, flags }: CommandContext, base: SigningConfig): SigningConfig {
+  const ca = flags.get('fulcio-url');
+  const log = flags.get('rekor-url');
+  const authority = flags.get('timestamp-server-url');
+  const issuer = flags.get('oidc-issuer');
+  const isIssuerAlone = ca === undefined && log === undefined && authority === undefined;
+  const version = command.flags.includes('rekor-version') && flags.get('rekor-version') === '2' ? 2 : 1;
+  return {
+    ca: ca === undefined ? base.ca : [service(ca, 1)],
+    oidc: issuer === undefined ? base.oidc : [service(issuer, 1)],
+    rekor: isIssuerAlone ? base.rekor : setOf(log, version),
+    tsa: isIssuerAlone ? base.tsa : setOf(authority, 1),
+  };
+}
+
+function setOf(url: string | undefined, version: number): ServiceSet {
+  return url === undefined
+    ? { services: [] }
+    : { services: [service(url, version)], selector: { selector: 'ANY' } };
+}
+
+function service(url: string, majorApiVersion: number): ConfiguredService {
+  return { url, majorApiVersion, validFor: {}, operator: '' };
+}
+
+/**
+ * The services of the instance in use, for a trusted root from a file that knows them: then it is one of that instance.
+ * With any other, signing there would make what is not trusted afterwards.
+ */
+async function configOfInstance(
+  context: CommandContext,
+  { root, source }: LoadedTrust,
+): Promise<SigningConfig | undefined> {
+  if (source.kind !== 'file') return undefined;
+  const { signingConfig } = await load(context, undefined);
+  const trusted = new Set(
+    [...root.certificateAuthorities.map(({ uri }) => uri), ...root.tlogs.map(({ baseUrl }) => baseUrl)].map(
+      withoutSlash,
+    ),
+  );
+  const isKnown = ({ url }: ConfiguredService): boolean => trusted.has(withoutSlash(url));
+  const services = [...(signingConfig?.ca ?? []), ...(signingConfig?.rekor.services ?? [])];
+  return services.length > 0 && services.every(isKnown) ? signingConfig : undefined;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '');
 }
