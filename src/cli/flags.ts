@@ -11,6 +11,8 @@ export const flagGroups = [
   'Log',
   'Verification',
   'Trust',
+  'Services',
+  'Older spellings',
   'Login',
   'Private Sigstore',
   'Server',
@@ -22,8 +24,9 @@ export const flagGroups = [
 /** One heading of {@link flagGroups}. */
 export type FlagGroup = (typeof flagGroups)[number];
 
-/** How the text of a flag becomes a value. A duration is written as Go writes it (`1m30s`); its value is milliseconds. */
-export type FlagType = 'boolean' | 'string' | 'strings' | 'integer' | 'duration' | 'enum';
+/**
+ * How the text of a flag becomes a value. `strings` are split at commas, `texts` are taken as they are. A duration is written as Go writes it (`1m30s`); its value is milliseconds. */
+export type FlagType = 'boolean' | 'string' | 'strings' | 'texts' | 'integer' | 'duration' | 'enum';
 
 /** What the table says of one flag. */
 export interface FlagSpec {
@@ -616,6 +619,252 @@ const table = {
     help: 'Print the payload that was signed, byte for byte, and nothing else.',
   },
 
+  // ---- initialize, trust
+  mirror: {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The TUF repository of the Sigstore to use; that of the public one unless given.',
+  },
+  root: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Trust',
+    complete: 'file',
+    help: 'The first root metadata of that repository: a file that came on a way you trust, or a URL with --root-checksum.',
+  },
+  'root-checksum': {
+    type: 'string',
+    value: 'SHA256',
+    group: 'Trust',
+    help: 'The SHA-256 that the root must have, from whoever runs the Sigstore; or sha512: and SHA-512.',
+  },
+  out: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Write to FILE and not to standard output.',
+  },
+  'signing-config-out': {
+    name: 'signing-config',
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the signing config, which says which services sign, to FILE.',
+  },
+
+  // ---- trusted-root create, signing-config create
+  'root-fulcio': {
+    name: 'fulcio',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A certificate authority: url=URL,certificate-chain=FILE, and if you like start-time=TIME, end-time=TIME. May be repeated.',
+  },
+  'root-ctfe': {
+    name: 'ctfe',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A certificate transparency log: url=URL,public-key=FILE,start-time=TIME, and if you like end-time=TIME, origin=NAME. May be repeated.',
+  },
+  'root-rekor': {
+    name: 'rekor',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A transparency log: url=URL,public-key=FILE,start-time=TIME, and if you like end-time=TIME; of Rekor v2 also origin=HOST. May be repeated.',
+  },
+  'root-tsa': {
+    name: 'tsa',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A timestamp authority: url=URL,certificate-chain=FILE, and if you like start-time=TIME, end-time=TIME. May be repeated.',
+  },
+  'config-fulcio': {
+    name: 'fulcio',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A certificate authority: url=URL,api-version=N,start-time=TIME,operator=NAME, and if you like end-time=TIME. May be repeated.',
+  },
+  'oidc-providers': {
+    name: 'oidc-provider',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'An issuer of identity tokens to sign in with, written like --fulcio. May be repeated.',
+  },
+  'config-rekor': {
+    name: 'rekor',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A transparency log, written like --fulcio; api-version is 1 or 2. May be repeated.',
+  },
+  'rekor-config': {
+    type: 'string',
+    value: 'ANY|ALL|EXACT:N',
+    group: 'Services',
+    help: 'In how many of the logs a signature is recorded.',
+  },
+  'config-tsa': {
+    name: 'tsa',
+    type: 'texts',
+    noEnv: true,
+    value: 'SPEC',
+    group: 'Services',
+    help: 'A timestamp authority, written like --fulcio. May be repeated.',
+  },
+  'tsa-config': {
+    type: 'string',
+    value: 'ANY|ALL|EXACT:N',
+    group: 'Services',
+    help: 'How many of the timestamp authorities are asked.',
+  },
+  'with-default-services': {
+    type: 'boolean',
+    default: false,
+    group: 'Services',
+    help: 'Begin with the services of the Sigstore in use: the one that was initialised, else the public one.',
+  },
+  'with-default-rekor-v2': {
+    type: 'boolean',
+    default: false,
+    group: 'Services',
+    help: 'The same, with its logs that speak Rekor v2.',
+  },
+  'default-fulcio': {
+    type: 'boolean',
+    default: true,
+    group: 'Services',
+    help: 'With default services: --no-default-fulcio leaves the certificate authorities out.',
+  },
+  'default-ctfe': {
+    type: 'boolean',
+    default: true,
+    group: 'Services',
+    help: 'With default services: --no-default-ctfe leaves the certificate transparency logs out.',
+  },
+  'default-oidc': {
+    type: 'boolean',
+    default: true,
+    group: 'Services',
+    help: 'With default services: --no-default-oidc leaves the issuers of identity tokens out.',
+  },
+  'default-rekor': {
+    type: 'boolean',
+    default: true,
+    group: 'Services',
+    help: 'With default services: --no-default-rekor leaves the transparency logs out.',
+  },
+  'default-tsa': {
+    type: 'boolean',
+    default: true,
+    group: 'Services',
+    help: 'With default services: --no-default-tsa leaves the timestamp authorities out.',
+  },
+  'old-certificate-chain': {
+    name: 'certificate-chain',
+    type: 'texts',
+    noEnv: true,
+    value: 'FILE',
+    group: 'Older spellings',
+    complete: 'file',
+    help: 'A certificate authority: its chain. --fulcio says more. May be repeated, as may all of these.',
+  },
+  'fulcio-uri': {
+    type: 'texts',
+    noEnv: true,
+    value: 'URL',
+    group: 'Older spellings',
+    help: 'The URL of the authority of the --certificate-chain at the same place.',
+  },
+  'ctfe-key': {
+    type: 'texts',
+    noEnv: true,
+    value: 'FILE',
+    group: 'Older spellings',
+    complete: 'file',
+    help: 'A certificate transparency log: its public key. --ctfe says more.',
+  },
+  'ctfe-url': {
+    type: 'texts',
+    noEnv: true,
+    value: 'URL',
+    group: 'Older spellings',
+    help: 'The URL of the log of the --ctfe-key at the same place.',
+  },
+  'ctfe-start-time': {
+    type: 'texts',
+    noEnv: true,
+    value: 'TIME',
+    group: 'Older spellings',
+    help: 'Since when that log signs with that key; 1970 unless given.',
+  },
+  'ctfe-end-time': {
+    type: 'texts',
+    noEnv: true,
+    value: 'TIME',
+    group: 'Older spellings',
+    help: 'Until when it did.',
+  },
+  'rekor-key': {
+    type: 'texts',
+    noEnv: true,
+    value: 'FILE[,HOST]',
+    group: 'Older spellings',
+    complete: 'file',
+    help: 'A transparency log: its public key, and of Rekor v2 its host name. --rekor says more.',
+  },
+  'old-rekor-url': {
+    name: 'rekor-url',
+    type: 'texts',
+    noEnv: true,
+    value: 'URL',
+    group: 'Older spellings',
+    help: 'The URL of the log of the --rekor-key at the same place.',
+  },
+  'rekor-start-time': {
+    type: 'texts',
+    noEnv: true,
+    value: 'TIME',
+    group: 'Older spellings',
+    help: 'Since when that log signs with that key; 1970 unless given.',
+  },
+  'rekor-end-time': {
+    type: 'texts',
+    noEnv: true,
+    value: 'TIME',
+    group: 'Older spellings',
+    help: 'Until when it did.',
+  },
+  'timestamp-certificate-chain': {
+    type: 'texts',
+    noEnv: true,
+    value: 'FILE',
+    group: 'Older spellings',
+    complete: 'file',
+    help: 'A timestamp authority: its chain. --tsa says more.',
+  },
+  'timestamp-uri': {
+    type: 'texts',
+    noEnv: true,
+    value: 'URL',
+    group: 'Older spellings',
+    help: 'The URL of the authority of the --timestamp-certificate-chain at the same place.',
+  },
+
   // ---- triangulate
   type: {
     type: 'enum',
@@ -930,7 +1179,7 @@ export type FlagId = keyof typeof table;
 export const flags: Readonly<Record<FlagId, FlagSpec>> = table;
 
 type Fixed = typeof table;
-type Given<S> = S extends { type: 'strings' }
+type Given<S> = S extends { type: 'strings' | 'texts' }
   ? readonly string[]
   : S extends { type: 'boolean' }
     ? boolean
@@ -941,7 +1190,9 @@ type Given<S> = S extends { type: 'strings' }
         : string;
 
 /** The type of a flag’s value: never undefined where the flag has a default or may be repeated. */
-export type FlagValue<Id extends FlagId> = Fixed[Id] extends { default: unknown } | { type: 'strings' }
+export type FlagValue<Id extends FlagId> = Fixed[Id] extends
+  | { default: unknown }
+  | { type: 'strings' | 'texts' }
   ? Given<Fixed[Id]>
   : Given<Fixed[Id]> | undefined;
 

@@ -8,6 +8,7 @@ import {
   type AnyFlagValue,
   environmentName,
   type FlagId,
+  type FlagType,
   type FlagValue,
   flagName,
   flags,
@@ -301,6 +302,10 @@ export function usageOf(command: CommandSpec): string {
   return line;
 }
 
+function isList(type: FlagType): boolean {
+  return type === 'strings' || type === 'texts';
+}
+
 function flagReader(command: CommandSpec, values: ReadonlyMap<FlagId, AnyFlagValue>): Flags {
   const own = new Set<FlagId>([...command.flags, ...globalFlags]);
   const check = (id: FlagId): void => {
@@ -313,7 +318,7 @@ function flagReader(command: CommandSpec, values: ReadonlyMap<FlagId, AnyFlagVal
   return {
     get<Id extends FlagId>(id: Id): FlagValue<Id> {
       check(id);
-      const value = values.get(id) ?? flags[id].default ?? (flags[id].type === 'strings' ? [] : undefined);
+      const value = values.get(id) ?? flags[id].default ?? (isList(flags[id].type) ? [] : undefined);
       return value as FlagValue<Id>;
     },
     given(id) {

@@ -59,7 +59,8 @@ export async function signingConfigFor(context: CommandContext, trust: LoadedTru
     });
   }
   if (given !== undefined) return given;
-  const base = trust.signingConfig ?? (await configOfInstance(context, trust));
+  const isOther = named !== undefined && named !== 'oidc-issuer';
+  const base = trust.signingConfig ?? (isOther ? undefined : await configOfInstance(context, trust));
   if (named !== undefined) return withNamedServices(context, base ?? nothing);
   if (base !== undefined) return base;
   throw new BoltsealError(

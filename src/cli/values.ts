@@ -73,6 +73,8 @@ export function parseValue(spec: FlagSpec, text: string, source: string): AnyFla
       return text;
     case 'strings':
       return splitList(text);
+    case 'texts':
+      return [text];
     case 'integer':
       return parseInteger(text, source, spec.range ?? [0, Number.MAX_SAFE_INTEGER]);
     case 'duration':

@@ -79,7 +79,7 @@ function commandCase(command: CommandSpec, commands: readonly CommandSpec[]): st
 function flagSpecs(id: FlagId): readonly string[] {
   const { short, type, help, default: byDefault } = flags[id];
   const long = byDefault === true ? `--no-${flagName(id)}` : `--${flagName(id)}`;
-  const many = type === 'strings' ? '*' : '';
+  const many = type === 'strings' || type === 'texts' ? '*' : '';
   const text = `[${help.replaceAll(/[[\]:]/g, (sign) => `\\${sign}`)}]`;
   const value = type === 'boolean' ? '' : `:${valueSpec(id)}`;
   return [
