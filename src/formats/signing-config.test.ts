@@ -43,6 +43,10 @@ describe('signing configurations', () => {
     const config = parseSigningConfig(vector('trust/signing-config-empty.json'));
     assert.deepEqual(config, { ca: [], oidc: [], rekor: { services: [] }, tsa: { services: [] } });
     assert.equal(text(encodeSigningConfig(config)), text(vector('trust/signing-config-none.json')).trim());
+    assert.equal(
+      text(encodeSigningConfig(config, { emptySelectors: true })),
+      text(vector('trust/signing-config-empty.json')).trim(),
+    );
   });
 
   it('are read by the generated code of the protocol', () => {

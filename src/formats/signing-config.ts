@@ -132,10 +132,14 @@ function readUint32(value: Json | undefined, reader: ProtoReader, where: string)
 }
 
 /**
- * A signing configuration as cosign 3 writes it: compact, fields in the order of the protocol. Throws
+ * A signing configuration as cosign 3 writes it: compact, fields in the order of the protocol. cosign also writes an
+ * empty selector where there are no services, which says nothing and which `emptySelectors` asks for. Throws
  * `ERR_TRUSTED_ROOT_INVALID` for services without a selector and for a selector without services.
  */
-export function encodeSigningConfig(config: SigningConfig): Uint8Array {
+export function encodeSigningConfig(
+  config: SigningConfig,
+  { emptySelectors = false }: { readonly emptySelectors?: boolean } = {},
+): Uint8Array {
   const invalid = (why: string): BoltsealError =>
     new BoltsealError('ERR_TRUSTED_ROOT_INVALID', `a list of the signing configuration ${why}`);
   const rekor = checkSet(config.rekor, invalid);
@@ -145,11 +149,15 @@ export function encodeSigningConfig(config: SigningConfig): Uint8Array {
     ...servicesJson('caUrls', config.ca),
     ...servicesJson('oidcUrls', config.oidc),
     ...servicesJson('rekorTlogUrls', rekor.services),
-    ...(rekor.selector === undefined ? {} : { rekorTlogConfig: { ...rekor.selector } }),
+    ...selectorJson('rekorTlogConfig', rekor, emptySelectors),
     ...servicesJson('tsaUrls', tsa.services),
-    ...(tsa.selector === undefined ? {} : { tsaConfig: { ...tsa.selector } }),
+    ...selectorJson('tsaConfig', tsa, emptySelectors),
   };
   return utf8(JSON.stringify(document));
+}
+
+function selectorJson(name: string, { selector }: ServiceSet, emptySelectors: boolean): JsonObject {
+  return selector === undefined && !emptySelectors ? {} : { [name]: { ...selector } };
 }
 
 function servicesJson(name: string, services: readonly ConfiguredService[]): JsonObject {
