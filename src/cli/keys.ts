@@ -28,13 +28,20 @@ export async function keyContext(context: CommandContext, allowRemoteKeys = fals
   const { io, signal } = context;
   const fromEnvironment = environmentPassword(io.env);
   return {
-    runtime: await context.runtime(),
+    // Where keys are kept is no registry: no flag about registries makes it less strict.
+    runtime: await context.serviceRuntime(),
     password: () => existingPassword(context),
     passwordUsesStdin: () => fromEnvironment === undefined && !isInteractive(context),
     readStdin: () => readAll(io.stdin, { maxBytes: limits.keyBytes, what: 'the key', signal }),
+    ...(isInteractive(context) ? { askPin: (token: string) => askPin(token, signal) } : {}),
     allowRemoteKeys,
     signal,
   };
+}
+
+async function askPin(token: string, signal: AbortSignal): Promise<string> {
+  const { askPassword } = await import('./prompt.ts');
+  return await askPassword(`PIN of the token ${token}:`, signal);
 }
 
 /** What the password of an existing key may be: variable, else terminal, else standard input. */

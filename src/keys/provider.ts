@@ -6,13 +6,15 @@ import type { KeyType, Password, PasswordSource, PublicKey, Signer } from './sig
 /** What the loading of a key is told. Only the runtime is needed. */
 export interface KeyOptions {
   /** Its `env` holds the variables of `env://NAME` references, and the password when none is given. */
-  readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
+  readonly runtime: Runtime;
   /** The password of an encrypted key, or a function that is called only when the key is encrypted. */
   readonly password?: Password | PasswordSource | undefined;
   /** Whether `password` would read standard input, so that the reference `-` cannot be used for an encrypted key. */
   readonly passwordUsesStdin?: (() => boolean) | undefined;
   /** Reads all of standard input, for the reference `-`; without it that reference is refused. */
   readonly readStdin?: (() => Promise<Uint8Array>) | undefined;
+  /** Asks a person for the PIN of the token of this name; without it a PIN comes from the reference or a variable. */
+  readonly askPin?: ((token: string) => Promise<string>) | undefined;
   /** Permits public keys over http and https. */
   readonly allowRemoteKeys?: boolean | undefined;
   /** Shared by keys that are encrypted with one password. */
@@ -22,11 +24,13 @@ export interface KeyOptions {
 
 /** What a provider may need from outside to load a key: {@link KeyOptions} with everything filled in. */
 export interface KeyContext {
-  readonly runtime: Pick<Runtime, 'fetch' | 'env' | 'log'>;
+  readonly runtime: Runtime;
   readonly password: PasswordSource;
   readonly passwordUsesStdin?: (() => boolean) | undefined;
   /** All of standard input, at most `limits.keyBytes`. Called at most once. */
   readonly readStdin: () => Promise<Uint8Array>;
+  /** Asks a person for the PIN of the token of this name; absent when nobody can be asked. */
+  readonly askPin?: ((token: string) => Promise<string>) | undefined;
   readonly allowRemoteKeys?: boolean | undefined;
   /** Shared by keys that are encrypted with one password. */
   readonly derivation?: KeyDerivation | undefined;

@@ -7,6 +7,7 @@ import { vector } from '../../test/vectors/vectors.ts';
 import { fromUtf8, utf8 } from '../core/encoding.ts';
 import { isBoltsealError } from '../core/errors.ts';
 import type { Fetch, FetchResponse, LogEvent } from '../core/runtime.ts';
+import { createRuntime } from '../node/runtime.ts';
 import type { KeyContext } from './provider.ts';
 import { keyProviders, loadSigner, loadVerificationKeys } from './reference.ts';
 
@@ -28,14 +29,14 @@ function context(
   const urls: string[] = [];
   const nothing: Fetch = () => Promise.reject(new Error('no network'));
   return {
-    runtime: {
+    runtime: createRuntime({
       env: given.env ?? {},
       log: (event) => events.push(event),
       fetch: (url, init) => {
         urls.push(url);
         return (given.fetch ?? nothing)(url, init);
       },
-    },
+    }),
     password: given.password ?? (async () => [utf8('secret')]),
     readStdin: given.readStdin ?? (async () => new Uint8Array(0)),
     passwordUsesStdin: given.passwordUsesStdin,
