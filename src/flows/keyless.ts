@@ -105,22 +105,31 @@ interface Flight {
 /** Waits for a flight, or until `signal`; the last that gives up ends it. */
 async function board(flight: Flight, signal: AbortSignal | undefined): Promise<KeylessCredential> {
   flight.waiting++;
-  let stop = (): void => undefined;
-  try {
-    if (signal === undefined) return await flight.result;
-    const given = new Promise<never>((_, reject) => {
-      stop = () => reject(interrupted(signal));
-      signal.addEventListener('abort', stop, { once: true });
-    });
-    return await Promise.race([flight.result, given]);
-  } finally {
-    signal?.removeEventListener('abort', stop);
+  const leave = (): void => {
     flight.waiting--;
-    if (flight.waiting === 0) {
-      flight.over();
-      flight.ending.abort(signal?.reason);
-    }
-  }
+    if (flight.waiting > 0) return;
+    flight.over();
+    flight.ending.abort(signal?.reason);
+  };
+  if (signal === undefined) return flight.result.finally(leave);
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      leave();
+      reject(interrupted(signal));
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    const land = (settle: () => void): void => {
+      // Whoever gave up has left already.
+      if (signal.aborted) return;
+      signal.removeEventListener('abort', stop);
+      leave();
+      settle();
+    };
+    flight.result.then(
+      (credential) => land(() => resolve(credential)),
+      (error: unknown) => land(() => reject(error)),
+    );
+  });
 }
 
 function interrupted(signal: AbortSignal): BoltsealError {
@@ -212,7 +221,7 @@ function isAbout(identity: CertificateIdentity, { subject, issuer, claims }: Cer
   const { subject: tokenSubject = sub } = identity.extensions;
   const isMade = identity.subjectType !== 'email' && tokenSubject === sub;
   if (identity.subject !== subject && !isMade) return false;
-  return identity.issuer === issuer || hasText(claims, identity.issuer);
+  return identity.issuer === issuer || (identity.issuer !== '' && hasText(claims, identity.issuer));
 }
 
 /** Whether `text` is one of the texts in `value`, at whatever depth. */
