@@ -21,6 +21,42 @@ export const variables: readonly Variable[] = [
     secret: true,
   },
   {
+    name: 'SIGSTORE_ID_TOKEN',
+    help: 'The identity token to sign with. The id_tokens of GitLab CI are handed over in it.',
+    secret: true,
+  },
+  {
+    name: 'ACTIONS_ID_TOKEN_REQUEST_URL',
+    help: 'Where a job of GitHub Actions asks for its identity token. Set by GitHub when the job has id-token: write.',
+  },
+  {
+    name: 'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
+    help: 'What the job asks with. Set by GitHub too.',
+    secret: true,
+  },
+  {
+    name: 'BUILDKITE_AGENT_ACCESS_TOKEN',
+    help: 'What a job of Buildkite asks for its identity token with. Set by the agent.',
+    secret: true,
+  },
+  {
+    name: 'BUILDKITE_AGENT_ENDPOINT',
+    help: 'Where it asks, when that is not https://agent.buildkite.com/v3.',
+  },
+  { name: 'BUILDKITE_JOB_ID', help: 'The job of Buildkite. Set by the agent.' },
+  {
+    name: 'SPIFFE_ENDPOINT_SOCKET',
+    help: 'The socket of a SPIFFE agent that gives identity tokens, such as unix:///tmp/spire-agent/public/api.sock.',
+  },
+  {
+    name: 'GOOGLE_SERVICE_ACCOUNT_NAME',
+    help: 'On machines of Google Cloud: sign as this service account, and not as that of the machine.',
+  },
+  {
+    name: 'BROWSER',
+    help: 'The program that opens the page to sign in at; xdg-open and its like without it.',
+  },
+  {
     name: 'DOCKER_CONFIG',
     help: 'The folder of docker’s config.json with credentials; ~/.docker by default.',
   },

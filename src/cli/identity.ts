@@ -43,7 +43,7 @@ export function tokenSource(
     const before = kept;
     if (before !== undefined) {
       const token = await before;
-      const { now } = await context.runtime();
+      const { now } = await context.serviceRuntime();
       if (timeLeft(token, now()) > renewBefore) return token;
       // Somebody else may have asked for a new one meanwhile.
       if (kept !== before) return get();
@@ -113,7 +113,7 @@ function tokenGetter(
   const { given, flow, provider, usesEnvironment } = settings;
   const readGiven = given === undefined ? undefined : givenToken(context, given);
   return async () => {
-    const runtime = await context.runtime();
+    const runtime = await context.serviceRuntime();
     const query: TokenQuery = { runtime, audience, signal: context.signal };
     if (readGiven !== undefined) {
       return parseIdentityToken(await readGiven(), {

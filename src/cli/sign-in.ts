@@ -30,7 +30,7 @@ export async function signIn(
   settings: SignInSettings,
 ): Promise<IdentityToken> {
   const { beforeSignIn, ...where } = settings;
-  const options: SignInOptions = { ...where, runtime: await context.runtime(), signal: context.signal };
+  const options: SignInOptions = { ...where, runtime: await context.serviceRuntime(), signal: context.signal };
   if (way === 'client') return signInAsClient(options);
   await beforeSignIn?.();
   const token = await ways[way](context, options);

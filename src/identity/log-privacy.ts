@@ -1,6 +1,7 @@
 /** What a public log shows of a signature for ever, and who must agree before it does. */
 import { BoltsealError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
 import type { IdentityToken } from './token.ts';
 import type { RepositoryVisibility } from './visibility.ts';
 
@@ -45,7 +46,7 @@ export function wouldPublish(
   const facts: PublishedFact[] = [];
   const add = (name: string, value: unknown): void => {
     const isText = typeof value === 'string' || typeof value === 'number';
-    if (isText && value !== '') facts.push({ name, value: String(value) });
+    if (isText && value !== '') facts.push({ name, value: inLine(String(value)) });
   };
   if (token === undefined) add('identity', 'the public key');
   else {
@@ -55,6 +56,11 @@ export function wouldPublish(
   }
   for (const digest of digests) add('digest', digest);
   return facts;
+}
+
+/** Claims are written by strangers too: nothing of them may look like a line of its own. */
+function inLine(text: string): string {
+  return text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ').slice(0, limits.issuerUrlLength);
 }
 
 type Facts = readonly (readonly [name: string, value: unknown])[];
