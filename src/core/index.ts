@@ -1,4 +1,5 @@
 /** The ground everything stands on: errors and their codes, limits, digests, encodings, and the {@link Runtime} port. */
+export type * from './connection.ts';
 export * from './digest.ts';
 export * from './encoding.ts';
 export * from './errors.ts';

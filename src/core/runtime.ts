@@ -4,6 +4,8 @@
  * its clients can run inside one test, and a library call never surprises its host.
  */
 
+import type { Connection } from './connection.ts';
+
 /** Request headers by lower-case name. */
 export type RequestHeaders = Readonly<Record<string, string>>;
 
@@ -21,6 +23,11 @@ export interface FetchInit {
   readonly redirect: 'manual';
   /** Node's and the standard's requirement for a streamed request body. */
   readonly duplex?: 'half';
+  /**
+   * How this server is reached, when not as all others. The client of Node heeds it; the global `fetch` does not, and then
+   * fails on a certificate it does not know.
+   */
+  readonly connection?: Connection;
 }
 
 /** The part of a standard `Response` that is used; a real one fits. */

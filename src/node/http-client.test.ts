@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
+import type { Connection } from '../core/connection.ts';
 import { isBoltsealError } from '../core/errors.ts';
 import type { FetchInit, FetchResponse } from '../core/runtime.ts';
 import { createHttpClient, type HttpClientOptions } from './http-client.ts';
@@ -244,6 +245,34 @@ test('proxies: absolute form for http, a tunnel for https, credentials for the p
     `CONNECT registry.example:443 ${basic}`,
   ]);
   await assert.rejects(fetch('https://refused.example/', request()), { code: 'ERR_PROXY_REFUSED' });
+});
+
+test('a server with an authority and a proxy of its own is reached beside all others', async (t) => {
+  const own = await tlsServer(t, 'IP:127.0.0.1');
+  const other = await tlsServer(t, 'IP:127.0.0.1');
+  const tls = { caCertificates: await readFile(own.caFile, 'utf8'), onlyCaCertificates: true };
+  const fetch = client(t, { tls: await readTlsSettings({ caFile: other.caFile }) });
+  const ask = (host: string, connection?: Connection) =>
+    fetch(`https://${host}/`, request('GET', connection === undefined ? {} : { connection })).then(
+      textOf,
+      ({ code }) => code,
+    );
+  assert.equal(await ask(other.host), 'over TLS');
+  assert.equal(await ask(own.host, { tls }), 'over TLS');
+  assert.equal(await ask(own.host), 'DEPTH_ZERO_SELF_SIGNED_CERT');
+  assert.equal(await ask(other.host, { tls }), 'DEPTH_ZERO_SELF_SIGNED_CERT');
+  const { url, asked } = await proxyTo(t, own.host);
+  assert.equal(await ask(own.host, { tls, proxy: url }), 'over TLS');
+  assert.deepEqual(
+    asked.map((line) => line.split(' ', 2).join(' ')),
+    [`CONNECT ${own.host}`],
+  );
+  await assert.rejects(
+    fetch(`https://${own.host}/`, request('GET', { connection: { proxy: 'socks5://h' } })),
+    {
+      code: 'ERR_USAGE',
+    },
+  );
 });
 
 test('files for TLS are checked', async (t) => {

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Fetch, FetchInit, FetchResponse } from '../core/runtime.ts';
-import { bareHost, type ProxyServer, proxyFor } from './proxy.ts';
+import { bareHost, type ProxyServer, parseProxy, proxyFor } from './proxy.ts';
 import type { TlsConnectOptions, TlsSettings } from './tls.ts';
 
 /** Settings of {@link createHttpClient}. */
@@ -40,7 +40,8 @@ interface Client {
   readonly idleTime: number;
   readonly maxSockets: number;
   httpAgent: HttpAgent | undefined;
-  readonly httpsAgents: Map<string, Promise<HttpsAgent>>;
+  /** By TLS settings, and then by proxy. */
+  readonly httpsAgents: Map<TlsSettings, Map<string, Promise<HttpsAgent>>>;
 }
 
 /**
@@ -60,8 +61,9 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   return Object.assign(fetch, {
     close(): void {
       client.httpAgent?.destroy();
-      for (const agent of client.httpsAgents.values())
-        agent.then((it) => it.destroy()).catch(() => undefined);
+      for (const agents of client.httpsAgents.values()) {
+        for (const agent of agents.values()) agent.then((it) => it.destroy()).catch(() => undefined);
+      }
     },
   });
 }
@@ -72,9 +74,11 @@ async function fetchOnce(client: Client, text: string, init: FetchInit): Promise
     throw new BoltsealError('ERR_USAGE', `only http and https URLs can be requested, not ${url.protocol}`);
   }
   init.signal?.throwIfAborted();
-  const proxy = proxyFor(url, client.env);
+  const { proxy: ownProxy, tls = client.tls } = init.connection ?? {};
+  const proxy =
+    ownProxy === undefined ? proxyFor(url, client.env) : parseProxy(ownProxy, 'the proxy of this server');
   const prepare = url.protocol === 'https:' ? secureRequest : plainRequest;
-  const request = await prepare(client, url, proxy);
+  const request = await prepare(client, url, proxy, tls);
   try {
     return await exchange(client, request, init);
   } catch (error) {
@@ -107,7 +111,12 @@ interface Prepared {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-async function plainRequest(client: Client, url: URL, proxy: ProxyServer | undefined): Promise<Prepared> {
+async function plainRequest(
+  client: Client,
+  url: URL,
+  proxy: ProxyServer | undefined,
+  tls: TlsSettings,
+): Promise<Prepared> {
   const http = process.getBuiltinModule('node:http');
   client.httpAgent ??= new http.Agent(agentOptions(client));
   const path = `${url.pathname}${url.search}`;
@@ -127,10 +136,19 @@ async function plainRequest(client: Client, url: URL, proxy: ProxyServer | undef
   const at = { host: proxy.host, port: proxy.port, path: absolute };
   if (!proxy.secure) return { send: http.request, options: { ...at, agent: client.httpAgent }, headers };
   const https = process.getBuiltinModule('node:https');
-  return { send: https.request, options: { ...at, agent: await httpsAgent(client, undefined) }, headers };
+  return {
+    send: https.request,
+    options: { ...at, agent: await httpsAgent(client, undefined, tls) },
+    headers,
+  };
 }
 
-async function secureRequest(client: Client, url: URL, proxy: ProxyServer | undefined): Promise<Prepared> {
+async function secureRequest(
+  client: Client,
+  url: URL,
+  proxy: ProxyServer | undefined,
+  tls: TlsSettings,
+): Promise<Prepared> {
   const https = process.getBuiltinModule('node:https');
   return {
     send: https.request,
@@ -138,7 +156,7 @@ async function secureRequest(client: Client, url: URL, proxy: ProxyServer | unde
       host: bareHost(url),
       port: url.port || 443,
       path: `${url.pathname}${url.search}`,
-      agent: await httpsAgent(client, proxy),
+      agent: await httpsAgent(client, proxy, tls),
     },
     headers: { host: url.host },
   };
@@ -153,14 +171,20 @@ function agentOptions(client: Client): AgentOptions {
   };
 }
 
-function httpsAgent(client: Client, proxy: ProxyServer | undefined): Promise<HttpsAgent> {
+function httpsAgent(
+  client: Client,
+  proxy: ProxyServer | undefined,
+  settings: TlsSettings,
+): Promise<HttpsAgent> {
+  const agents = client.httpsAgents.get(settings) ?? new Map<string, Promise<HttpsAgent>>();
+  client.httpsAgents.set(settings, agents);
   const key = proxy === undefined ? '' : `${proxy.secure} ${proxy.host} ${proxy.port} ${proxy.authorization}`;
-  const known = client.httpsAgents.get(key);
+  const known = agents.get(key);
   if (known !== undefined) return known;
   const made = import('./tls.ts')
-    .then(({ tlsConnectOptions }) => tlsConnectOptions(client.tls, client.env))
+    .then(({ tlsConnectOptions }) => tlsConnectOptions(settings, client.env))
     .then((tls) => makeHttpsAgent(client, tls, proxy));
-  client.httpsAgents.set(key, made);
+  agents.set(key, made);
   return made;
 }
 

@@ -32,14 +32,17 @@ export function proxyFor(url: URL, env: Environment): ProxyServer | undefined {
   const setting = upper || env[name.toLowerCase()];
   if (setting === undefined || setting === '') return undefined;
   if (isExempt(url, env['NO_PROXY'] || env['no_proxy'] || '')) return undefined;
-  return parseProxy(setting, name);
+  return parseProxy(setting, `the variable ${name}`);
 }
 
-function parseProxy(setting: string, name: string): ProxyServer {
+/**
+ * The proxy whose URL `setting` is; `source` says in errors where it comes from. Throws `ERR_USAGE` as {@link proxyFor}.
+ */
+export function parseProxy(setting: string, source: string): ProxyServer {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(setting) ? setting : `http://${setting}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '' || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new BoltsealError('ERR_USAGE', `the variable ${name} does not hold the URL of an HTTP proxy`, {
+    throw new BoltsealError('ERR_USAGE', `${source} does not hold the URL of an HTTP proxy`, {
       hint: 'Set it to http://host:port or https://host:port; SOCKS proxies are not supported.',
     });
   }

@@ -1,21 +1,10 @@
 /** TLS settings of registries and services, made from files: what `--registry-cacert` and its siblings mean. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { TlsSettings } from '../core/connection.ts';
 import { BoltsealError } from '../core/errors.ts';
 
-/** How TLS servers are checked, and how the client shows who it is. */
-export interface TlsSettings {
-  /** Certificates in PEM that are trusted beside the default ones. */
-  readonly caCertificates?: string | undefined;
-  /** The client certificate chain, PEM. */
-  readonly clientCertificate?: string | undefined;
-  /** The key of the client certificate, PEM. */
-  readonly clientKey?: string | undefined;
-  /** The name the server must prove, when it is not the host of the URL. */
-  readonly serverName?: string | undefined;
-  /** Accepts any certificate. Only ever by an explicit choice of the user. */
-  readonly insecureSkipVerify?: boolean | undefined;
-}
+export type { TlsSettings };
 
 /** Where {@link readTlsSettings} finds its files. */
 export interface TlsFiles {
@@ -114,17 +103,17 @@ export interface TlsConnectOptions {
 }
 
 /**
- * `settings` as options of `node:tls`. Extra certificates are added to the default roots instead of replacing them,
- * so that one setting serves a private registry and public services at once.
+ * `settings` as options of `node:tls`. Extra certificates are added to the default roots unless they are to be the only
+ * ones, so that one setting serves a private registry and public services at once.
  */
 export async function tlsConnectOptions(
   settings: TlsSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<TlsConnectOptions> {
+  const { caCertificates, onlyCaCertificates } = settings;
+  const defaults = caCertificates === undefined || onlyCaCertificates === true ? [] : await defaultRoots(env);
   return {
-    ...(settings.caCertificates === undefined
-      ? {}
-      : { ca: [...(await defaultRoots(env)), settings.caCertificates] }),
+    ...(caCertificates === undefined ? {} : { ca: [...defaults, caCertificates] }),
     ...(settings.clientCertificate === undefined ? {} : { cert: settings.clientCertificate }),
     ...(settings.clientKey === undefined ? {} : { key: settings.clientKey }),
     ...(settings.serverName === undefined ? {} : { servername: settings.serverName }),
