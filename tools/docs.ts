@@ -145,6 +145,7 @@ const cosignSetTitles: Readonly<Record<keyof typeof cosignFlags, string>> = {
   tree: 'tree',
   keys: 'generate-key-pair',
   token: 'Commands that take a key',
+  initialize: 'initialize',
 };
 
 function takersOf(id: FlagId): string {

@@ -205,10 +205,23 @@ const token: readonly CosignFlag[] = [
   { name: 'slot', type: 'string', instead: hardware },
 ];
 
+const initialize: readonly CosignFlag[] = [
+  {
+    name: 'staging',
+    type: 'boolean',
+    accepts: ['false'],
+    because: 'another Sigstore is named by --mirror and --root',
+    instead: 'Name it: --mirror https://tuf-repo-cdn.sigstage.dev, and its root with --root FILE.',
+  },
+];
+
 /** Flags of cosign, understood or refused, by the kind of command that knows them. */
 export const cosignFlags: Readonly<
-  Record<'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'keys' | 'token', readonly CosignFlag[]>
-> = { registry, sign, signBlob, verify, tree, keys, token };
+  Record<
+    'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'keys' | 'token' | 'initialize',
+    readonly CosignFlag[]
+  >
+> = { registry, sign, signBlob, verify, tree, keys, token, initialize };
 
 /** A key of {@link cosignFlags}. */
 export type CosignFlagSet = keyof typeof cosignFlags;

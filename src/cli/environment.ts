@@ -61,6 +61,16 @@ export const variables: readonly Variable[] = [
     help: 'The folder of docker’s config.json with credentials; ~/.docker by default.',
   },
   { name: 'REGISTRY_AUTH_FILE', help: 'Podman’s file with credentials.' },
+  {
+    name: 'BOLTSEAL_TRUST_DIR',
+    help: 'The folder in which what is trusted is kept; ~/.sigstore/boltseal by default.',
+  },
+  { name: 'TUF_ROOT', help: 'cosign’s folder for that. Boltseal’s is beside it then: TUF_ROOT-boltseal.' },
+  {
+    name: 'TUF_MIRROR',
+    help: 'The TUF repository of the Sigstore to use, before what `boltseal initialize` chose.',
+  },
+  { name: 'TUF_ROOT_JSON', help: 'The file with the first root metadata of that repository.' },
   { name: 'XDG_RUNTIME_DIR', help: 'Its containers/auth.json is podman’s other file with credentials.' },
   { name: 'HTTPS_PROXY', help: 'The proxy for https requests. https_proxy is read too.' },
   { name: 'HTTP_PROXY', help: 'The proxy for http requests. http_proxy is read too.' },

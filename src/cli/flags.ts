@@ -641,6 +641,7 @@ const table = {
   },
   out: {
     type: 'string',
+    noEnv: true,
     value: 'FILE',
     group: 'Output',
     complete: 'file',
@@ -649,6 +650,7 @@ const table = {
   'signing-config-out': {
     name: 'signing-config',
     type: 'string',
+    noEnv: true,
     value: 'FILE',
     group: 'Output',
     complete: 'file',

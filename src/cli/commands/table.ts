@@ -344,6 +344,135 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./bundle-inspect.ts'),
   },
   {
+    name: 'initialize',
+    summary: 'choose the Sigstore to use',
+    description: [
+      'Asks the TUF repository of a Sigstore whom to trust and which services sign, verifies all of it, keeps it, and makes ' +
+        'that Sigstore the one that signing and verifying use from now on. Without flags it is the public one, which is also ' +
+        'in use when none was ever chosen. When it fails, nothing has changed.',
+      'A repository is never trusted because of its address: --root names its first root metadata, as a file that came on a ' +
+        'way you trust, or as a URL with --root-checksum. Without --root the mirror must be a copy of the public repository.',
+      'What is kept is in ~/.sigstore/boltseal, or the folder that BOLTSEAL_TRUST_DIR names. It is asked for again once a day; ' +
+        'while the repository cannot be reached, what is kept serves until it expires.',
+    ],
+    flags: ['mirror', 'root', 'root-checksum', 'output'],
+    cosign: ['initialize'],
+    examples: [
+      { text: 'The public Sigstore (again).', command: 'boltseal initialize' },
+      {
+        text: 'A private one, whose root came with the machine.',
+        command: 'boltseal initialize --mirror https://sigstore.example.com/tuf --root root.json',
+      },
+      {
+        text: 'One whose checksum you were told.',
+        command:
+          'boltseal initialize --mirror https://sigstore.example.com/tuf --root https://sigstore.example.com/tuf/1.root.json --root-checksum 1f3a…',
+      },
+    ],
+    load: () => import('./initialize.ts'),
+  },
+  {
+    name: 'trust export',
+    summary: 'write what is trusted to a file, for machines without a network',
+    description: [
+      'Writes the verified trusted root of the Sigstore in use, as it was published, and says where it came from and how old it ' +
+        'is. Such a file is all that verification needs, here and with cosign: --trusted-root FILE. It is pinned: a key that is ' +
+        'replaced later is not in it, so export it again from time to time.',
+    ],
+    flags: ['out', 'signing-config-out', 'offline', 'output'],
+    examples: [
+      { text: 'For an air-gapped machine.', command: 'boltseal trust export --out trusted_root.json' },
+      {
+        text: 'With the services to sign with.',
+        command: 'boltseal trust export --out trusted_root.json --signing-config signing_config.json',
+      },
+    ],
+    load: () => import('./trust-export.ts'),
+  },
+  {
+    name: 'trusted-root create',
+    summary: 'make a trusted root of single services',
+    description: [
+      'Writes a trusted root: the certificate authorities, logs and timestamp authorities that signatures are verified with. ' +
+        'It is what cosign makes of the same flags, byte for byte.',
+      'A period of validity begins where a chain does unless it is given: a certificate authority’s with the root, a timestamp ' +
+        'authority’s with the certificate that signs.',
+    ],
+    flags: [
+      'root-fulcio',
+      'root-ctfe',
+      'root-rekor',
+      'root-tsa',
+      'with-default-services',
+      'default-fulcio',
+      'default-ctfe',
+      'default-rekor',
+      'default-tsa',
+      'offline',
+      'out',
+      'output',
+      'old-certificate-chain',
+      'fulcio-uri',
+      'ctfe-key',
+      'ctfe-url',
+      'ctfe-start-time',
+      'ctfe-end-time',
+      'rekor-key',
+      'old-rekor-url',
+      'rekor-start-time',
+      'rekor-end-time',
+      'timestamp-certificate-chain',
+      'timestamp-uri',
+    ],
+    examples: [
+      {
+        text: 'A private certificate authority and log.',
+        command:
+          'boltseal trusted-root create --fulcio url=https://ca.example.com,certificate-chain=ca.pem --rekor url=https://rekor.example.com,public-key=rekor.pub,start-time=2026-01-01T00:00:00Z --out trusted_root.json',
+      },
+      {
+        text: 'The public Sigstore, and a timestamp authority of your own.',
+        command:
+          'boltseal trusted-root create --with-default-services --tsa url=https://tsa.example.com/api/v1/timestamp,certificate-chain=tsa.pem --out trusted_root.json',
+      },
+    ],
+    load: () => import('./trusted-root-create.ts'),
+  },
+  {
+    name: 'signing-config create',
+    summary: 'make a signing config of single services',
+    description: [
+      'Writes a signing config: the services that sign, and how many logs and timestamp authorities are asked. It is what ' +
+        'cosign makes of the same flags, byte for byte. Without any service it says that nothing is logged.',
+    ],
+    flags: [
+      'config-fulcio',
+      'oidc-providers',
+      'config-rekor',
+      'rekor-config',
+      'config-tsa',
+      'tsa-config',
+      'with-default-services',
+      'with-default-rekor-v2',
+      'default-fulcio',
+      'default-oidc',
+      'default-rekor',
+      'default-tsa',
+      'offline',
+      'out',
+      'output',
+    ],
+    examples: [
+      {
+        text: 'A private log, for signatures with keys.',
+        command:
+          'boltseal signing-config create --rekor url=https://rekor.example.com,api-version=1,start-time=2026-01-01T00:00:00Z,operator=example.com --rekor-config ANY --out signing_config.json',
+      },
+      { text: 'No log at all.', command: 'boltseal signing-config create --out none.json' },
+    ],
+    load: () => import('./signing-config-create.ts'),
+  },
+  {
     name: 'login',
     summary: 'store the credentials of a registry',
     description: [
