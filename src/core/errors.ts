@@ -161,6 +161,23 @@ const table = {
     exit: 'usage',
     meaning: 'Standard input cannot hold both the key and its password.',
   },
+  ERR_KEY_DISABLED: {
+    exit: 'credentials',
+    meaning: 'A key is there and may not be used: disabled, expired, destroyed, or waiting to be deleted.',
+  },
+  ERR_KEY_CREDENTIALS: {
+    exit: 'credentials',
+    meaning:
+      'The place a key is kept in wants credentials, and there are none, or they are wrong or expired.',
+  },
+  ERR_KEY_DENIED: {
+    exit: 'credentials',
+    meaning: 'The place a key is kept in knows who asks, and does not permit it.',
+  },
+  ERR_KEY_PACKAGE: {
+    exit: 'usage',
+    meaning: 'A kind of key needs a package that is not installed.',
+  },
   ERR_KEY_NOT_ENCRYPTED: {
     exit: 'usage',
     meaning: 'A plain private key was given where an encrypted one is needed.',
@@ -168,6 +185,22 @@ const table = {
   ERR_KEY_PARAMETERS: {
     exit: 'malformedInput',
     meaning: 'The key derivation parameters of an encrypted key are not among the accepted ones.',
+  },
+  ERR_KEY_ACCESS: {
+    exit: 'credentials',
+    meaning: 'The place where a key is kept wants a token, PIN or permission, or refuses the one it got.',
+  },
+  ERR_KEY_PROVIDER: {
+    exit: 'network',
+    meaning: 'The place where a key is kept cannot be reached, failed, or answered what it must not.',
+  },
+  ERR_KEY_PEER: {
+    exit: 'usage',
+    meaning: 'A library that this kind of key needs is not installed, or cannot be loaded.',
+  },
+  ERR_KEY_EXISTS: {
+    exit: 'internal',
+    meaning: 'A key is kept there already, and replacing it was not confirmed, or is impossible.',
   },
   ERR_PASSWORD_WRONG: {
     exit: 'credentials',

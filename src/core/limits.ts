@@ -250,4 +250,36 @@ export const limits = {
   serviceAttemptsUnreachable: 6,
   /** An answer of a service: a chain of certificates, or an entry with its proof. */
   serviceAnswerBytes: 262_144,
+  // ---- places of keys
+  /** What a program that keeps keys, or that gives credentials for a place that does, may print as its answer. */
+  keyProgramBytes: 262_144,
+  /** What such a program may print for people. */
+  keyProgramTextBytes: 65_536,
+  /** How long it may take: a person may have to touch a device. */
+  keyProgramTime: 120_000,
+  /** After it ended, how long what it printed may still be on its way. */
+  keyProgramDrainTime: 1_000,
+  /** A kubeconfig file, or another file with credentials for a place of keys. */
+  keyCredentialsBytes: 4_194_304,
+  /** An answer of a place of keys: a secret of Kubernetes may hold 1 MiB, and base64 makes a third more of it. */
+  keyAnswerBytes: 2_097_152,
+  /** A reference to a key, in characters. */
+  keyReferenceLength: 4_096,
+  /** Slots of a PKCS#11 module that are looked at, and objects of one token, each. */
+  pkcs11Objects: 1_000,
+  // ---- keys in key management services
+  /** One question to one of them, from its start to the end of its answer. */
+  kmsAttemptTime: 20_000,
+  /** Everything that is tried to get one answer. */
+  kmsTotalTime: 60_000,
+  /** Times one of them is asked the same. */
+  kmsAttempts: 5,
+  /** An answer: a key with the history of its versions. */
+  kmsAnswerBytes: 4_194_304,
+  /** Versions of one key that may verify. */
+  kmsKeyVersions: 100,
+  /** The name of a key with where it is, in characters. */
+  kmsReferenceLength: 1_024,
+  /** A file with the token of a user. */
+  kmsTokenBytes: 65_536,
 } as const;
