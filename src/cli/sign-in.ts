@@ -30,7 +30,11 @@ export async function signIn(
   settings: SignInSettings,
 ): Promise<IdentityToken> {
   const { beforeSignIn, ...where } = settings;
-  const options: SignInOptions = { ...where, runtime: await context.serviceRuntime(), signal: context.signal };
+  const options: SignInOptions = {
+    ...where,
+    runtime: await context.serviceRuntime(),
+    signal: context.signal,
+  };
   if (way === 'client') return signInAsClient(options);
   await beforeSignIn?.();
   const token = await ways[way](context, options);
@@ -51,7 +55,7 @@ const ways: Readonly<
       listen: (service, where) => listen(service, where),
       openBrowser: (url) => openBrowser(context.io, url),
       announce: (url) =>
-        tell(context, `Sign in with your browser. If it does not open, open this page:\n${url}`),
+        tell(context, `Sign in with your browser. If it shows no page for that, open this one:\n${url}`),
     });
     if (token !== undefined) return token;
     tell(context, 'No browser can be opened here.');

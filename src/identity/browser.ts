@@ -32,7 +32,7 @@ export interface BrowserSignInOptions extends SignInOptions {
   readonly listen: ListenOnLoopback;
   /** Opens the page; rejects when there is no browser. */
   openBrowser(url: string): Promise<void>;
-  /** Is told the page, so that a person can open it too. */
+  /** Is told the page once a browser was opened, so that a person can open it too. */
   announce(url: string): void;
 }
 
@@ -58,9 +58,11 @@ export async function signInWithBrowser(options: BrowserSignInOptions): Promise<
   try {
     redirect.port = String(listener.port);
     const url = callback.pageUrl();
-    options.announce(url);
     const open = options.openBrowser(url).then(
-      () => new Promise<never>(() => {}),
+      () => {
+        options.announce(url);
+        return new Promise<never>(() => {});
+      },
       () => undefined,
     );
     const late = options.runtime
