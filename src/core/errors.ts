@@ -165,19 +165,6 @@ const table = {
     exit: 'credentials',
     meaning: 'A key is there and may not be used: disabled, expired, destroyed, or waiting to be deleted.',
   },
-  ERR_KEY_CREDENTIALS: {
-    exit: 'credentials',
-    meaning:
-      'The place a key is kept in wants credentials, and there are none, or they are wrong or expired.',
-  },
-  ERR_KEY_DENIED: {
-    exit: 'credentials',
-    meaning: 'The place a key is kept in knows who asks, and does not permit it.',
-  },
-  ERR_KEY_PACKAGE: {
-    exit: 'usage',
-    meaning: 'A kind of key needs a package that is not installed.',
-  },
   ERR_KEY_NOT_ENCRYPTED: {
     exit: 'usage',
     meaning: 'A plain private key was given where an encrypted one is needed.',
