@@ -173,17 +173,10 @@ const table = {
     exit: 'malformedInput',
     meaning: 'The key derivation parameters of an encrypted key are not among the accepted ones.',
   },
-  ERR_KEY_ACCESS: {
-    exit: 'credentials',
-    meaning: 'The place where a key is kept wants a token, PIN or permission, or refuses the one it got.',
-  },
   ERR_KEY_PROVIDER: {
     exit: 'network',
-    meaning: 'The place where a key is kept cannot be reached, failed, or answered what it must not.',
-  },
-  ERR_KEY_PEER: {
-    exit: 'usage',
-    meaning: 'A library that this kind of key needs is not installed, or cannot be loaded.',
+    meaning:
+      'A program, module or service that keeps keys failed, took too long, or answered what it must not.',
   },
   ERR_KEY_EXISTS: {
     exit: 'internal',
