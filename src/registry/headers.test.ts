@@ -1,12 +1,8 @@
-/** What is read from headers: challenges, links, waiting times; and what is judged by names of hosts. */
+/** What is read from headers: challenges and links; and what is judged by names of registries. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { inProcessRuntime, respond } from '../../test/support/in-process.ts';
-import { backoff, classifyFailure, parseRetryAfter } from '../core/backoff.ts';
 import { isBoltsealError } from '../core/errors.ts';
-import { hostKind } from '../core/host-kind.ts';
-import { printable } from '../core/printable.ts';
 import { parseChallenges } from './challenge.ts';
 import { nextPage } from './link.ts';
 import { apiAuthority, schemesFor } from './origin.ts';
@@ -101,89 +97,8 @@ test('links to the next page', () => {
   }
 });
 
-test('Retry-After, and waiting', () => {
-  const now = new Date('2026-11-22T08:00:00Z');
-  assert.equal(parseRetryAfter('3', now), 3000);
-  assert.equal(parseRetryAfter('Sun, 22 Nov 2026 08:00:05 GMT', now), 5000);
-  assert.equal(parseRetryAfter('Sun, 22 Nov 2026 07:00:00 GMT', now), 0);
-  for (const bad of ['', '-1', '1.5', 'soon', '2026-11-22', '99999999999'])
-    assert.equal(parseRetryAfter(bad, now), undefined);
-  const runtime = inProcessRuntime(async () => respond({ status: 200 }));
-  for (let attempt = 0; attempt < 40; attempt++) {
-    const wait = backoff(runtime, attempt, null);
-    assert.ok(wait >= 50 && wait <= 8000, String(wait));
-  }
-});
-
-test('failures are sorted by code, also below a cause', () => {
-  const failure = (code: string): Error => Object.assign(new Error('x'), { code });
-  assert.equal(classifyFailure(failure('CERT_HAS_EXPIRED')), 'tls');
-  assert.equal(
-    classifyFailure(new TypeError('fetch failed', { cause: failure('SELF_SIGNED_CERT_IN_CHAIN') })),
-    'tls',
-  );
-  assert.equal(classifyFailure(failure('ERR_SSL_WRONG_VERSION_NUMBER')), 'protocol');
-  assert.equal(classifyFailure(failure('EPROTO')), 'protocol');
-  assert.equal(classifyFailure(failure('HPE_INVALID_CONSTANT')), 'protocol');
-  assert.equal(classifyFailure(failure('ENOTFOUND')), 'unreachable');
-  assert.equal(classifyFailure(failure('ECONNRESET')), 'broken');
-  assert.equal(classifyFailure('x'), 'broken');
-});
-
-test('how far away hosts are', () => {
-  const kinds = {
-    loopback: [
-      'localhost',
-      'a.localhost',
-      '127.0.0.1',
-      '127.255.0.1',
-      '[::1]',
-      '[::ffff:7f00:1]',
-      'localhost.',
-    ],
-    private: [
-      ...[
-        '10.0.0.1',
-        '172.16.0.1',
-        '172.31.255.255',
-        '192.168.1.1',
-        '169.254.169.254',
-        '100.64.0.1',
-        '0.0.0.0',
-      ],
-      ...[
-        '[fd00::1]',
-        '[fe80::1]',
-        '[::]',
-        '[::ffff:a00:1]',
-        '[64:ff9b::a00:1]',
-        '224.0.0.1',
-        '255.255.255.255',
-      ],
-      ...['registry', 'metadata.google.internal', 'x.local', 'x.svc', 'a.home.arpa'],
-    ],
-    public: [
-      'ghcr.io',
-      '8.8.8.8',
-      '172.32.0.1',
-      '[2606:4700::1111]',
-      '[::ffff:808:808]',
-      '127.0.0.1.nip.io',
-      'locahost.com',
-    ],
-  };
-  for (const [kind, hosts] of Object.entries(kinds)) {
-    for (const host of hosts) assert.equal(hostKind(new URL(`http://${host}`).hostname), kind, host);
-  }
+test('where a registry is, and how it is spoken to', () => {
   assert.equal(apiAuthority('index.docker.io'), 'registry-1.docker.io');
   assert.deepEqual(schemesFor('10.0.0.1', {}), ['https']);
   assert.deepEqual(schemesFor('a.localhost', {}), ['https']);
-});
-
-test('text of registries is made fit for a line', () => {
-  assert.equal(printable('a\nb\x1b[31mc\u202ed'), 'a b [31mc d');
-  const digest = `sha256:${'a'.repeat(64)}`;
-  assert.equal(printable(`no ${digest}`), `no ${digest}`);
-  assert.equal(printable(`token ${'eyJ'.repeat(30)}`), 'token …');
-  assert.ok(printable('x y '.repeat(500)).length <= 300);
 });

@@ -52,7 +52,8 @@ export function readAnswer<T>(asked: Asked, read: () => T): T {
     return read();
   } catch (cause) {
     if (!isBoltsealError(cause) || cause.code.startsWith('ERR_SERVICE_')) throw cause;
-    throw answerError(asked, `answered something else than it should: ${cause.message}`, cause);
+    const hint = `Check the address of the ${asked.kind}; a proxy or portal may answer in its place.`;
+    throw answerError(asked, `answered something else than it should: ${cause.message}`, cause, hint);
   }
 }
 
