@@ -77,17 +77,20 @@ const ways: Readonly<
     });
   },
   device: (context, options) =>
-    signInOnDevice({ ...options, show: (code) => tell(context, deviceText(code)) }),
+    signInOnDevice({
+      ...options,
+      show: (code) => tell(context, deviceText(code, context.flags.get('timeout'))),
+    }),
 };
 
-function deviceText({ userCode, url, completeUrl, lifetime }: DeviceCode): string {
+/** `limit` is what the whole command may take, milliseconds; 0 is no limit. */
+function deviceText({ userCode, url, completeUrl, lifetime }: DeviceCode, limit: number): string {
   const where =
     completeUrl === undefined
       ? [`Open ${url} in a browser and type in the code`, '', `  ${userCode}`]
       : [`Open ${completeUrl}`, 'in a browser and compare the code that it shows:', '', `  ${userCode}`];
-  return [...where, '', `Waiting for you to sign in, for ${Math.round(lifetime / 60_000)} minutes…`].join(
-    '\n',
-  );
+  const seconds = Math.floor(Math.min(lifetime, limit === 0 ? lifetime : limit) / 1_000);
+  return [...where, '', `Waiting for you to sign in, at most ${seconds} seconds…`].join('\n');
 }
 
 /** What somebody must see to go on: `--quiet` does not silence it. */
