@@ -173,6 +173,14 @@ const table = {
     exit: 'malformedInput',
     meaning: 'The key derivation parameters of an encrypted key are not among the accepted ones.',
   },
+  ERR_KEY_ACCESS: {
+    exit: 'credentials',
+    meaning: 'The place where a key is kept wants a token, PIN or permission, or refuses the one it got.',
+  },
+  ERR_KEY_PEER: {
+    exit: 'usage',
+    meaning: 'A library that this kind of key needs is not installed, or cannot be loaded.',
+  },
   ERR_KEY_PROVIDER: {
     exit: 'network',
     meaning:

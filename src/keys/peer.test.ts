@@ -6,7 +6,7 @@ import { importPeer } from './peer.ts';
 it('a library that is not installed, or is broken, is named with the command that helps', async () => {
   const peer = { name: '@boltseal/no-such-library', versions: '^1.2.3', user: 'test keys' };
   await assert.rejects(importPeer(peer), (error) => {
-    assert.ok(isBoltsealError(error, 'ERR_KEY_PACKAGE'));
+    assert.ok(isBoltsealError(error, 'ERR_KEY_PEER'));
     assert.match(error.hint ?? '', /npm install '@boltseal\/no-such-library@\^1\.2\.3'/);
     return true;
   });
@@ -17,7 +17,7 @@ it('a library that is not installed, or is broken, is named with the command tha
     await assert.rejects(
       importPeer(peer, () => Promise.reject(failure)),
       (error) => {
-        assert.ok(isBoltsealError(error, 'ERR_KEY_PACKAGE'));
+        assert.ok(isBoltsealError(error, 'ERR_KEY_PEER'));
         assert.match(error.hint ?? '', /npm rebuild @boltseal\/no-such-library/);
         return true;
       },

@@ -12,7 +12,7 @@ export interface Peer {
 }
 
 /**
- * The library `peer`, imported by `load`. Throws `ERR_KEY_PACKAGE` with the command that installs it, or that repairs it.
+ * The library `peer`, imported by `load`. Throws `ERR_KEY_PEER` with the command that installs it, or that repairs it.
  */
 export async function importPeer<T>(
   peer: Peer,
@@ -38,14 +38,14 @@ function isMissing(error: unknown, name: string): boolean {
 }
 
 function missing({ name, versions, user }: Peer, cause: unknown): BoltsealError {
-  return new BoltsealError('ERR_KEY_PACKAGE', `${user} need the package ${name}, which is not installed`, {
+  return new BoltsealError('ERR_KEY_PEER', `${user} need the package ${name}, which is not installed`, {
     cause,
     hint: `Install it beside Boltseal: npm install '${name}@${versions}' (with -g if Boltseal was).`,
   });
 }
 
 function broken({ name, versions, user }: Peer, cause: unknown): BoltsealError {
-  return new BoltsealError('ERR_KEY_PACKAGE', `${user} need the package ${name}, which cannot be loaded`, {
+  return new BoltsealError('ERR_KEY_PEER', `${user} need the package ${name}, which cannot be loaded`, {
     cause,
     hint: `Build or install it anew: npm rebuild ${name}, or npm install '${name}@${versions}'.`,
   });
