@@ -3,7 +3,7 @@
 import { utf8 } from '../../core/encoding.ts';
 import { isBoltsealError } from '../../core/errors.ts';
 import type { HttpResponse } from '../../core/http.ts';
-import type { Json } from '../../core/json.ts';
+import { isJsonObject, type Json } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import { parseEntryRequestV1 } from '../../formats/log-entry-v1.ts';
 import { hashLeaf } from '../../formats/merkle.ts';
@@ -66,7 +66,16 @@ function readList(value: Json | undefined, name: string): readonly Json[] {
   return value as readonly Json[];
 }
 
+/**
+ * Whether a proposal is of the version of intoto before the one that is logged here: there is none of it. cosign 3 looks
+ * for attestations under every kind that it knows, and takes an error for the answer to all.
+ */
+function isNeverLogged(proposal: Json): boolean {
+  return isJsonObject(proposal) && proposal['kind'] === 'intoto' && proposal['apiVersion'] === '0.0.1';
+}
+
 async function byProposal(shards: Shards, proposal: Json): Promise<ShardEntry | undefined> {
+  if (isNeverLogged(proposal)) return undefined;
   let body: Uint8Array;
   try {
     body = await bodyOfV1(parseEntryRequestV1(proposal, 'the entry'));
