@@ -107,14 +107,19 @@ function givenIdentity(flags: Flags, asked: readonly FlagId[]): IdentityRequirem
   );
 }
 
+const patternFlags = {
+  'certificate-identity': 'certificate-identity-regexp',
+  'certificate-oidc-issuer': 'certificate-oidc-issuer-regexp',
+} as const;
+
 function textRequirement(
   flags: Flags,
   id: 'certificate-identity' | 'certificate-oidc-issuer',
 ): TextRequirement | undefined {
   const value = flags.get(id);
-  const pattern = flags.get(`${id}-regexp`);
+  const pattern = flags.get(patternFlags[id]);
   if (value !== undefined && pattern !== undefined) {
-    throw new BoltsealError('ERR_USAGE', `--${id} and --${id}-regexp contradict each other`);
+    throw new BoltsealError('ERR_USAGE', `--${id} and --${patternFlags[id]} contradict each other`);
   }
   if (value === '' || pattern === '') {
     throw new BoltsealError('ERR_USAGE', `--${id} is empty`, {

@@ -680,7 +680,7 @@ export const commands: readonly CommandSpec[] = [
         command: 'boltseal conformance sign-bundle --identity-token TOKEN --bundle a.sigstore.json a.txt',
       },
     ],
-    load: () => import('./sign-blob.ts'),
+    load: () => import('./conformance-sign-bundle.ts'),
   },
   {
     name: 'conformance verify-bundle',
