@@ -1,11 +1,32 @@
 /** The pipelines: sign, verify, copy, and looking at what is attached to an image. */
 export { type CopiedImage, copyImage } from './copy-image.ts';
+export { type BundleParts, type CreatedBundle, createBundle } from './create-bundle.ts';
 export {
   type DownloadedSignature,
   type DownloadedSignatures,
   downloadSignatures,
 } from './download-signatures.ts';
+export type { EntryLookup } from './entry-proof.ts';
 export type { ImageOptions } from './image.ts';
+export { inspectBundle, payloadOfBundle } from './inspect-bundle.ts';
+export {
+  type BrokenPart,
+  type BundleInspection,
+  type CertificateInspection,
+  type CertificateTimestampInspection,
+  type CheckpointInspection,
+  type ContentInspection,
+  type EntryBodyInspection,
+  type ImageClaimInspection,
+  type InspectedKind,
+  isBroken,
+  type LogEntryInspection,
+  type Part,
+  type SignatureInspection,
+  type SignerInspection,
+  type StatementInspection,
+  type TimestampInspection,
+} from './inspection.ts';
 export {
   type ImageSignature,
   type SignedManifest,
@@ -16,6 +37,7 @@ export {
 } from './sign-image.ts';
 export { type Attachment, type ImageTree, treeImage } from './tree-image.ts';
 export { type TriangulateType, triangulateImage, triangulateTypes } from './triangulate-image.ts';
+export { type UpgradedBundle, upgradeBundle } from './upgrade-bundle.ts';
 export {
   distinctSignatures,
   type GivenSignature,
