@@ -114,7 +114,10 @@ async function keyless(context: CommandContext, wanted: Wanted): Promise<Signing
   if (services.ca === undefined) {
     throw new BoltsealError('ERR_SIGNING_CONFIG', 'the signing configuration names no certificate authority');
   }
-  const source = tokenSource(context, services.oidc === undefined ? {} : { issuer: services.oidc.url });
+  const source = tokenSource(context, {
+    issuer: services.oidc?.url,
+    beforeSignIn: () => tellOfPublicLog(context, services),
+  });
   const getToken = async (): Promise<IdentityToken> => {
     const token = await source();
     await checkPrivacy(context, services, token);
@@ -169,9 +172,7 @@ async function configFor(context: CommandContext, loaded: LoadedTrust): Promise<
 }
 
 /** What `boltseal log submit` records with: logs alone, because timestamps were made before. */
-export async function submissionServices(
-  context: CommandContext,
-): Promise<{
+export async function submissionServices(context: CommandContext): Promise<{
   readonly recorder: Recorder;
   readonly trust: LoadedTrust['trust'];
   readonly signsTime: boolean;
@@ -217,30 +218,47 @@ async function recorders(
   };
 }
 
+/** Before somebody signs in, they are told what a public log will show of them. */
+async function tellOfPublicLog(context: CommandContext, services: ChosenServices): Promise<void> {
+  const log = await publicService(services, true);
+  if (log === undefined) return;
+  const { confirmPublicLog } = await import('./sign-in.ts');
+  await confirmPublicLog(context, { log, consent: consents(context.flags) });
+}
+
+function consents(flags: Flags): boolean {
+  return flags.get('log') === 'public' || flags.get('consent');
+}
+
+/** A service that everyone can read; a certificate authority is one too, because it logs certificates. */
+async function publicService({ ca, logs }: ChosenServices, isKeyless: boolean): Promise<string | undefined> {
+  const { isPublicLog } = await import('../identity/log-privacy.ts');
+  const urls = [...logs.map(({ url }) => url), ...(isKeyless && ca !== undefined ? [ca.url] : [])];
+  return urls.find(isPublicLog);
+}
+
 /** Refuses to publish what must not be, and services that are public where a private log was asked for. */
 async function checkPrivacy(
   context: CommandContext,
-  { ca, logs }: ChosenServices,
+  services: ChosenServices,
   token: IdentityToken | undefined,
 ): Promise<void> {
-  const { flags } = context;
-  const { checkLogPrivacy, isPublicLog, repositoryVisibility } = await import('../identity/index.ts');
-  // A certificate authority logs as well, in certificate transparency logs.
-  const urls = [...logs.map(({ url }) => url), ...(token === undefined || ca === undefined ? [] : [ca.url])];
-  const log = urls.find(isPublicLog);
+  const { args, flags, io } = context;
+  const log = await publicService(services, token !== undefined);
   if (log === undefined) return;
   if (flags.get('log') === 'private') {
     throw new BoltsealError('ERR_LOG_PRIVACY', `--log private, and ${log} is a public service`, {
       hint: 'Point Boltseal at a private Sigstore with `boltseal initialize` or --signing-config, or use --log public.',
     });
   }
-  const { env } = context.io;
+  const { checkLogPrivacy, repositoryVisibility } = await import('../identity/index.ts');
   checkLogPrivacy({
-    visibility: await repositoryVisibility({ env, token }),
+    visibility: await repositoryVisibility({ env: io.env, token }),
     token,
+    digests: args.flatMap((word) => /@(sha(?:256|512):[0-9a-f]+)$/.exec(word)?.[1] ?? []),
     log,
     isPublic: true,
-    consent: flags.get('log') === 'public' || flags.get('consent'),
+    consent: consents(flags),
   });
 }
 

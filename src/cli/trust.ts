@@ -50,8 +50,10 @@ export async function givenSigningConfig(context: CommandContext): Promise<Signi
  * {@link givenSigningConfig} and {@link trustFor} throw.
  */
 export async function signingConfigFor(context: CommandContext, trust: LoadedTrust): Promise<SigningConfig> {
-  const { flags } = context;
-  const named = serviceFlags.find((id) => id !== 'signing-config' && flags.get(id) !== undefined);
+  const { command, flags } = context;
+  const named = serviceFlags.find(
+    (id) => id !== 'signing-config' && command.flags.includes(id) && flags.get(id) !== undefined,
+  );
   const given = await givenSigningConfig(context);
   if (given !== undefined && named !== undefined) {
     throw new BoltsealError('ERR_USAGE', `--signing-config and --${named} contradict each other`, {
@@ -73,10 +75,13 @@ export async function signingConfigFor(context: CommandContext, trust: LoadedTru
 const nothing: SigningConfig = { ca: [], oidc: [], rekor: { services: [] }, tsa: { services: [] } };
 
 function withNamedServices({ command, flags }: CommandContext, base: SigningConfig): SigningConfig {
-  const ca = flags.get('fulcio-url');
-  const log = flags.get('rekor-url');
-  const authority = flags.get('timestamp-server-url');
-  const issuer = flags.get('oidc-issuer');
+  const url = (
+    id: 'fulcio-url' | 'rekor-url' | 'timestamp-server-url' | 'oidc-issuer',
+  ): string | undefined => (command.flags.includes(id) ? flags.get(id) : undefined);
+  const ca = url('fulcio-url');
+  const log = url('rekor-url');
+  const authority = url('timestamp-server-url');
+  const issuer = url('oidc-issuer');
   const isIssuerAlone = ca === undefined && log === undefined && authority === undefined;
   const version = command.flags.includes('rekor-version') && flags.get('rekor-version') === '2' ? 2 : 1;
   return {
