@@ -118,7 +118,6 @@ describe('key references', () => {
       ],
       'a web address': ['https://example.com/cosign.pub', { allowRemoteKeys: true }, 'ERR_USAGE'],
       'no reference': ['', {}, 'ERR_USAGE'],
-      'AWS, not yet': ['awskms:///alias/x', {}, 'ERR_KEY_REFERENCE_UNKNOWN'],
       'PKCS#11, not yet': ['pkcs11:token=x', {}, 'ERR_KEY_REFERENCE_UNKNOWN'],
       'an unknown scheme': ['nosuch://x', {}, 'ERR_KEY_REFERENCE_UNKNOWN'],
     };
@@ -161,7 +160,9 @@ describe('key references', () => {
       './env:/x',
       'C:\\keys\\cosign.key',
     ]) {
-      assert.equal(keyProviders.filter((provider) => provider.owns(reference)).length, 1, reference);
+      // The provider of plugins, which is last, takes every scheme that is left.
+      const owners = keyProviders.slice(0, -1).filter((provider) => provider.owns(reference));
+      assert.equal(owners.length, 1, reference);
     }
   });
 });

@@ -1,15 +1,23 @@
 /** Key references: `cosign.key`, `env://NAME`, `-`, `https://…`, each loaded by its provider. */
-import { BoltsealError } from '../core/errors.ts';
+import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { passwordSource } from './password.ts';
 import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
+import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
 import type { PublicKey, Signer } from './signer.ts';
 
 /** Every key provider; the first that owns a reference loads it. */
-export const keyProviders: readonly KeyProvider[] = [stdinKeys, environmentKeys, remoteKeys, fileKeys];
+export const keyProviders: readonly KeyProvider[] = [
+  stdinKeys,
+  environmentKeys,
+  remoteKeys,
+  fileKeys,
+  // Takes every scheme that is left.
+  pluginKeys,
+];
 
 /**
  * The signer behind `reference`: the path of a key file, `env://NAME`, or `-`. Throws `ERR_KEY_REFERENCE_UNKNOWN` for a scheme nobody owns, `ERR_USAGE` for a place
@@ -18,7 +26,9 @@ export const keyProviders: readonly KeyProvider[] = [stdinKeys, environmentKeys,
  */
 export async function loadSigner(reference: string, options: KeyOptions): Promise<Signer> {
   const provider = providerOf(reference);
-  if (provider.loadSigner !== undefined) return await provider.loadSigner(reference, contextOf(options));
+  if (provider.loadSigner !== undefined) {
+    return await provider.loadSigner(reference, contextOf(options)).catch(nameForms);
+  }
   throw new BoltsealError('ERR_USAGE', `a key reference ${provider.form} cannot sign: it is a public key`, {
     hint: `Signing takes ${formsOf((candidate) => candidate.loadSigner !== undefined)}.`,
   });
@@ -32,7 +42,7 @@ export async function loadVerificationKeys(
   reference: string,
   options: KeyOptions,
 ): Promise<readonly PublicKey[]> {
-  return await providerOf(reference).loadVerificationKeys(reference, contextOf(options));
+  return await providerOf(reference).loadVerificationKeys(reference, contextOf(options)).catch(nameForms);
 }
 
 function contextOf(options: KeyOptions): KeyContext {
@@ -56,14 +66,18 @@ function providerOf(reference: string): KeyProvider {
   if (provider !== undefined) return provider;
   // Only the scheme is shown: what follows may be a secret that was put in the wrong place.
   const scheme = reference.slice(0, reference.indexOf(':') + 1);
-  throw new BoltsealError(
-    'ERR_KEY_REFERENCE_UNKNOWN',
-    `the scheme ${scheme} of the key reference is not known`,
-    {
-      hint: `Key references are ${formsOf(() => true)}.`,
-      details: { scheme, supported: keyProviders.map((candidate) => candidate.form) },
-    },
+  return nameForms(
+    new BoltsealError('ERR_KEY_REFERENCE_UNKNOWN', `the scheme ${scheme} of the key reference is not known`),
   );
+}
+
+/** Throws `error`, with what references look like when its is none of them. */
+function nameForms(error: unknown): never {
+  if (!isBoltsealError(error, 'ERR_KEY_REFERENCE_UNKNOWN')) throw error;
+  throw new BoltsealError(error.code, error.message, {
+    hint: `Key references are ${formsOf(() => true)}.`,
+    details: { ...error.details, supported: keyProviders.map((candidate) => candidate.form) },
+  });
 }
 
 function formsOf(wanted: (provider: KeyProvider) => boolean): string {
