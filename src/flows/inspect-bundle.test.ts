@@ -96,6 +96,31 @@ describe('inspecting', () => {
     assert.equal(whole(old.body).digestOf, 'signed bytes');
   });
 
+  it('reads an entry that still holds its payload, as old clients wrote them', () => {
+    const document = json('keyless-sc-v1.bundle.json');
+    const { payload, payloadType, signatures } = document.dsseEnvelope;
+    const twice = (text: string) => base64(utf8(text));
+    const der = Buffer.from(document.verificationMaterial.certificate.rawBytes, 'base64');
+    const publicKey = base64(utf8(encodePem('CERTIFICATE', der)));
+    const envelope = {
+      payload: twice(payload),
+      payloadType,
+      signatures: [{ publicKey, sig: twice(signatures[0].sig) }],
+    };
+    const hash = { algorithm: 'sha256', value: '0'.repeat(64) };
+    const body = { apiVersion: '0.0.2', kind: 'intoto', spec: { content: { envelope, hash } } };
+    const [entry] = document.verificationMaterial.tlogEntries;
+    entry.kindVersion = { kind: 'intoto', version: '0.0.2' };
+    entry.canonicalizedBody = base64(utf8(JSON.stringify(body)));
+    const read = whole(whole(changed(document).signatures[0]).logEntries[0]);
+    assert.deepEqual(read.body, {
+      digest: 'sha256:3c64df069d0472f6da0f572ce00e52a357002091a4ecbf1344ce597084acf8ea',
+      digestOf: 'payload',
+      namesSignature: true,
+      namesSigner: true,
+    });
+  });
+
   it('tells what a statement is about', () => {
     const content = whole(only('keyless-sc-v1.bundle.json').content);
     assert.ok(content.kind === 'envelope' && content.statement !== undefined);

@@ -3,11 +3,19 @@ import { hash } from 'node:crypto';
 import { children, parseDer } from '../core/der.ts';
 import { base64, equalBytes, hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
 import { parseCheckpoint } from '../formats/checkpoint.ts';
 import { hashNameOf } from '../formats/cms.ts';
-import { type EntryV1, entryVersionsV1, parseEntryV1 } from '../formats/log-entry-v1.ts';
+import {
+  type EntryRequestV1,
+  type EntryV1,
+  entryVersionsV1,
+  parseEntryRequestV1,
+} from '../formats/log-entry-v1.ts';
 import { type EntryV2, entryAlgorithms, entryVersionV2, parseEntryV2 } from '../formats/log-entry-v2.ts';
 import { type EntryVerifier, parseVerifierPem, verifierOf } from '../formats/log-entry-verifier.ts';
+import { sha256 } from '../formats/merkle.ts';
 import { nameText } from '../formats/name.ts';
 import { parseTimestampResponse, requireGranted, type TimestampToken } from '../formats/timestamp.ts';
 import type { LogEntry } from '../formats/verification-material.ts';
@@ -72,7 +80,10 @@ function inspectBody(entry: LogEntry, about: InspectedSignature, what: string): 
   const name = `the body of ${what}`;
   // intoto 0.0.2 is of Rekor v1; every other kind has a version for each of the two.
   const isV1 = Object.hasOwn(entryVersionsV1, kind) && entryVersionsV1[kind as EntryV1['kind']] === version;
-  if (isV1) return describeV1(parseEntryV1(body, name), about, name);
+  if (isV1) {
+    const document = parseJson(body, { what: name, maxBytes: limits.bundleBytes });
+    return describeV1(parseEntryRequestV1(document, name), about, name);
+  }
   if (version === entryVersionV2) return describeV2(parseEntryV2(body, name), about);
   throw new BoltsealError(
     'ERR_VERIFY_UNSUPPORTED',
@@ -101,8 +112,9 @@ function compare(
   };
 }
 
-function describeV1(entry: EntryV1, about: InspectedSignature, what: string): EntryBodyInspection {
-  const verifier = (pem: Uint8Array): EntryVerifier => parseVerifierPem(pem, `a verifier of ${what}`);
+function describeV1(entry: EntryRequestV1, about: InspectedSignature, what: string): EntryBodyInspection {
+  const verifier = (pem: Uint8Array | undefined): EntryVerifier =>
+    parseVerifierPem(pem ?? new Uint8Array(0), `a verifier of ${what}`);
   if (entry.kind === 'hashedrekord') {
     const logged = { signature: entry.signature, verifier: verifier(entry.verifier) };
     return {
@@ -111,11 +123,20 @@ function describeV1(entry: EntryV1, about: InspectedSignature, what: string): En
       ...compare([logged], about),
     };
   }
-  const logged = entry.signatures.map((one) => ({
-    signature: one.signature,
-    verifier: verifier(one.verifier),
+  if ('payloadHash' in entry) {
+    const logged = entry.signatures.map((one) => ({ ...one, verifier: verifier(one.verifier) }));
+    return { digest: `sha256:${hex(entry.payloadHash)}`, digestOf: 'payload', ...compare(logged, about) };
+  }
+  if (entry.kind === 'dsse') {
+    throw new BoltsealError('ERR_LOG_ENTRY_INVALID', `${what} is a proposal, not an entry`);
+  }
+  // Old clients left the payload in, which the log leaves out.
+  const { payload, signatures } = entry.envelope;
+  const logged = signatures.map(({ signature }, index) => ({
+    signature,
+    verifier: verifier(entry.verifiers[index]),
   }));
-  return { digest: `sha256:${hex(entry.payloadHash)}`, digestOf: 'payload', ...compare(logged, about) };
+  return { digest: `sha256:${hex(sha256(payload))}`, digestOf: 'payload', ...compare(logged, about) };
 }
 
 function describeV2(entry: EntryV2, about: InspectedSignature): EntryBodyInspection {

@@ -258,6 +258,19 @@ describe('bundle inspect', () => {
     assert.equal(errorOf(both.stderr), 'ERR_USAGE');
   });
 
+  it('takes the lines of download signature', async () => {
+    const bundle = JSON.stringify(JSON.parse(await readFile(bundleFile, 'utf8')));
+    const signature = JSON.stringify({ Base64Signature: 'YQ==', Payload: 'e30=', Cert: null });
+    const stdin = `${bundle}\n${signature}\n`;
+    const { stdout } = await runInProcess(['bundle', 'inspect', '-'], { stdin });
+    assert.match(stdout, /^Sigstore bundle, version 0\.3.*\n\n\nsignature of a \.sig tag/s);
+    const { stdout: json } = await runInProcess(['bundle', 'inspect', '-', '--output', 'json'], { stdin });
+    const kinds = json.split(/^(?=\{)/m).map((text) => JSON.parse(text).kind);
+    assert.deepEqual(kinds, ['bundle', 'downloaded-signature']);
+    const { stderr } = await runInProcess(['bundle', 'inspect', '-', '--payload'], { stdin });
+    assert.equal(errorOf(stderr), 'ERR_USAGE');
+  });
+
   it('shows what is broken in its place, and ends with success', async () => {
     const document = JSON.parse(await readFile(bundleFile, 'utf8'));
     document.verificationMaterial.certificate.rawBytes = 'AAAA';

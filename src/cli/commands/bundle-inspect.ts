@@ -16,10 +16,40 @@ export async function run(context: CommandContext): Promise<undefined> {
   }
   const bytes = await readWhole(path, 'the bundle', limits.bundleBytes, context);
   const what = path === '-' ? 'standard input' : path;
+  const documents = documentsOf(bytes, what);
   const { inspectBundle, payloadOfBundle } = await import('../../flows/inspect-bundle.ts');
-  if (printsPayload) return void output.data(payloadOfBundle(bytes, what));
-  const inspection = inspectBundle(bytes, what);
-  if (output.json) return void output.document('boltseal.bundle/1', inspection);
+  if (printsPayload) {
+    const [only, ...others] = documents;
+    if (only !== undefined && others.length === 0) return void output.data(payloadOfBundle(only, what));
+    throw new BoltsealError(
+      'ERR_USAGE',
+      `${what} holds ${documents.length} signatures, and --payload prints one`,
+    );
+  }
   const { inspectionText } = await import('../bundle/inspection-text.ts');
-  output.data(inspectionText(inspection, styleFor(io.stdout, io.env)));
+  for (const [index, document] of documents.entries()) {
+    const inspection = inspectBundle(
+      document,
+      documents.length === 1 ? what : `line ${index + 1} of ${what}`,
+    );
+    if (output.json) output.document('boltseal.bundle/1', inspection);
+    else
+      output.data(`${index === 0 ? '' : '\n\n'}${inspectionText(inspection, styleFor(io.stdout, io.env))}`);
+  }
+}
+
+/** What is in a file: one document, or, as `download signature` prints them, one in each line. */
+function documentsOf(bytes: Uint8Array, what: string): readonly Uint8Array[] {
+  const lines = Buffer.from(bytes)
+    .toString('latin1')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const isList = lines.length > 1 && lines.every((line) => line.startsWith('{') && line.endsWith('}'));
+  if (!isList) return [bytes];
+  if (lines.length <= limits.signatureLayers) return lines.map((line) => Buffer.from(line, 'latin1'));
+  throw new BoltsealError(
+    'ERR_LIMIT_EXCEEDED',
+    `${what} has ${lines.length} lines; the limit is ${limits.signatureLayers}`,
+  );
 }

@@ -330,7 +330,7 @@ export const commands: readonly CommandSpec[] = [
       'Says in words what BUNDLE holds: what was signed, who signed, its log entries and timestamps. Nothing is verified. ' +
         'What is broken is told in its place, and the rest is still shown.',
       'BUNDLE is a file, or - for standard input: a Sigstore bundle of any version, cosign’s older blob bundle, a DSSE ' +
-        'envelope, the manifest of a .sig tag, or a line of `boltseal download signature`.',
+        'envelope, the manifest of a .sig tag, or the lines of `boltseal download signature`.',
     ],
     args: { name: 'BUNDLE', min: 1, max: 1, complete: 'file' },
     flags: ['print-payload', 'output'],
