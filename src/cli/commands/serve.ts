@@ -172,16 +172,20 @@ function announce(
   output.say(`A private Sigstore is running at ${urls.ca} (data folder ${folder.path}, ${made}).`);
   if (admin !== undefined) output.say(`Metrics: ${admin}/metrics`);
   output.say('');
-  output.say('Each user points cosign at it once:');
+  output.say('Each user points boltseal, cosign or both at it once:');
   output.say('');
-  output.say(`  cosign initialize --mirror ${urls.tuf} --root ${urls.tuf}/1.root.json \\`);
-  output.say(`    --root-checksum ${checksum}`);
+  for (const program of ['boltseal', 'cosign']) {
+    output.say(`  ${program} initialize --mirror ${urls.tuf} --root ${urls.tuf}/1.root.json \\`);
+    output.say(`    --root-checksum ${checksum}`);
+  }
   output.say('');
   output.say('and then signs and verifies without a word about it:');
   output.say('');
   const issuer = isDevelopment ? urls.ca : (config.issuers[0]?.url ?? 'ISSUER');
-  output.say('  cosign sign IMAGE');
-  output.say(`  cosign verify --certificate-identity WHO --certificate-oidc-issuer ${issuer} IMAGE`);
+  for (const program of ['boltseal', 'cosign']) {
+    output.say(`  ${program} sign IMAGE`);
+    output.say(`  ${program} verify --certificate-identity WHO --certificate-oidc-issuer ${issuer} IMAGE`);
+  }
   output.say('');
   if (isDevelopment) {
     output.warn('this is a development server: its issuer gives anyone who asks a token for any identity');
