@@ -72,27 +72,29 @@ const pair = {
   env: { COSIGN_PASSWORD: 'secret' },
 };
 
-/** Both verify: cosign 3, and Boltseal. */
-async function verifiesEverywhere(
+/** Verifies a bundle with the program that did not make it. */
+async function verifies(
+  by: 'cosign 3' | 'Boltseal',
   { open, trustFile }: World,
   bundle: string,
   artifact: string,
   who: readonly string[],
 ): Promise<void> {
   const flags = ['verify-blob', '--trusted-root', trustFile, '--bundle', bundle, ...who, artifact];
-  await open.clients.cosign3.must(flags);
-  await boltseal(...flags);
+  if (by === 'Boltseal') await boltseal(...flags);
+  else await open.clients.cosign3.must(flags);
 }
 
 /** Two bundles that say the same; a log signs anew whenever it is asked. */
-async function assertSame(one: string, other: string): Promise<void> {
+async function assertSame(one: string, other: string, without?: 'without timestamps'): Promise<void> {
   const [first, second] = await Promise.all(
     [one, other].map(async (file) => {
       const { content, material } = parseBundle(await readFile(file), file);
       const logEntries = material.logEntries.map(
         ({ signedEntryTimestamp: _, inclusionProof: __, ...entry }) => entry,
       );
-      return { content, material: { ...material, logEntries } };
+      const timestamps = without === undefined ? material.timestamps : [];
+      return { content, material: { ...material, timestamps, logEntries } };
     }),
   );
   assert.deepEqual(first, second);
@@ -128,8 +130,9 @@ test('what cosign signed without a bundle becomes one, by either program', async
     await cosign3.must([...create, ...all, '--out', byCosign]);
     await boltseal(...create, '--bundle', parts.bundle, '--rekor-url', rekor, '--out', fromOld);
     await assertSame(byUs, byCosign);
-    for (const bundle of version === 3 ? [byUs, byCosign, fromOld] : [fromOld])
-      await verifiesEverywhere(world, bundle, artifact, identity);
+    await verifies('cosign 3', world, byUs, artifact, identity);
+    await verifies('Boltseal', world, byCosign, artifact, identity);
+    await assertSame(byUs, fromOld, 'without timestamps');
   }
 
   const [sig, old] = [path('key.sig'), path('key.json')];
@@ -142,7 +145,7 @@ test('what cosign signed without a bundle becomes one, by either program', async
     const made = path('key.bundle.json');
     const flags = ['--artifact', artifact, ...given, '--key', pub, '--rekor-url', rekor, '--out', made];
     await boltseal('bundle', 'create', ...flags);
-    await verifiesEverywhere(world, made, artifact, ['--key', pub]);
+    await verifies(given[0] === '--bundle' ? 'cosign 3' : 'Boltseal', world, made, artifact, ['--key', pub]);
   }
 });
 
@@ -170,18 +173,18 @@ test('attestations in older bundles become new ones; cosign 3 finds no entry of 
     ]);
     assert.equal(code === 0, version === 2, stderr);
     if (version === 3) assert.match(stderr, /signature not found in transparency log/);
-    for (const bundle of version === 2 ? [created, upgraded, byCosign] : [created, upgraded]) {
-      const check = [
-        'verify-blob-attestation',
-        '--trusted-root',
-        trustFile,
-        '--bundle',
-        bundle,
-        '--type',
-        type,
-      ];
-      await open.clients.cosign3.must([...check, ...identity, artifact]);
-    }
+    if (version === 2) await assertSame(created, byCosign);
+    await assertSame(created, upgraded);
+    const check = [
+      'verify-blob-attestation',
+      '--trusted-root',
+      trustFile,
+      '--bundle',
+      created,
+      '--type',
+      type,
+    ];
+    await open.clients.cosign3.must([...check, ...identity, artifact]);
   }
 });
 
@@ -216,7 +219,8 @@ test('older bundles become new ones, the same by either program', async (t) => {
     const [byUs, byCosign] = [path('us.json'), path('cosign.json')];
     await boltseal('bundle', 'upgrade', bundle, '--rekor-url', rekor, '--out', byUs);
     await open.clients.cosign3.must(['bundle', 'upgrade', bundle, '--rekor-url', rekor, '--out', byCosign]);
-    for (const made of [byUs, byCosign]) await verifiesEverywhere(world, made, signed.blob, identity);
+    await verifies('cosign 3', world, byUs, signed.blob, identity);
+    await verifies('Boltseal', world, byCosign, signed.blob, identity);
     await assertSame(byUs, byCosign);
   }
 });
@@ -310,8 +314,9 @@ test('layers of keyless signatures are as cosign writes them, and skopeo takes t
     await replaceSignature(url, found, withChain(found, trust));
     const rewritten = await skopeoTakes();
     assert.equal(rewritten.code, 0, rewritten.stderr);
-    await cosign3.must(['verify', ...who, image.reference]);
-    await cosign2.must(['verify', ...who, '--rekor-url', rekor, image.reference]);
+    // The one that did not make the signature.
+    if (cosign === cosign2) await cosign3.must(['verify', ...who, image.reference]);
+    else await cosign2.must(['verify', ...who, '--rekor-url', rekor, image.reference]);
   }
 });
 
