@@ -11,7 +11,8 @@
 #
 #   ${BOLTSEAL_PROGRAMS:-${XDG_CACHE_HOME:-$HOME/.cache}/boltseal/programs}
 #     bin/NAME              what tests start (test/support/programs.ts looks here);
-#                           with postgres comes initdb
+#                           with postgres comes initdb; moto-python is a Python
+#                           that can import moto, which plays AWS
 #     lib/libsofthsm2.so    the PKCS#11 module
 #     busybox/ARCH/busybox  static binaries for a multi-architecture test image
 #     roots/NAME/           the unpacked packages of one program
@@ -57,6 +58,7 @@ recipes=(
   "sigstore-go-verification|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
   "sigstore-go-signing|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
   "rekor-cli|sid|rekor|1.3|2~|usr/bin/rekor-cli"
+  "moto-python|trixie|python3-moto python3-flask-cors python3.13-minimal|5.1|6~|usr/bin/python3.13"
   "postgres|$postgres_suite|postgresql-$postgres_version|$postgres_version|$((postgres_version + 1))~|usr/lib/postgresql/$postgres_version/bin/postgres"
 )
 
@@ -169,12 +171,13 @@ lacks_libraries() {
   ldd "$1" 2>&1 | grep -q 'not found'
 }
 
-# Adds every library package that PACKAGE depends on, the C library included.
+# Adds every library package that PACKAGE depends on, the C library included;
+# with KINDS, every package whose name starts with one of these.
 add_libraries() {
-  local suite=$1 package=$2 folder=$3 root=$4
+  local suite=$1 package=$2 folder=$3 root=$4 kinds=${5-lib}
   local -a libraries=()
   mapfile -t libraries < <(private_apt "$suite" apt-get install --print-uris --no-install-recommends -qq "$package" |
-    sed -nE "s/^'[^']*' (lib[^_]*)_.*/\1/p")
+    sed -nE "s/^'[^']*' (($kinds)[^_]*)_.*/\1/p")
   ((${#libraries[@]})) || fail "found no library packages that $package of Debian $suite depends on"
   download "$suite" "$folder" "${libraries[@]}"
   unpack "$folder" "$root"
@@ -202,7 +205,11 @@ bring() {
   [[ -f $stage/root/$file ]] || fail "package $first $version of Debian $suite has no file $file"
 
   local foreign=
-  if [[ $name != busybox-* ]] && lacks_libraries "$stage/root/$file"; then
+  if [[ $name == moto-python ]]; then
+    # A Python of its own: the host's may be of another version.
+    foreign=yes
+    add_libraries "$suite" "$first" "$stage/libraries" "$stage/root" 'lib|python3'
+  elif [[ $name != busybox-* ]] && lacks_libraries "$stage/root/$file"; then
     foreign=yes
     add_libraries "$suite" "$first" "$stage/libraries" "$stage/root"
   fi
@@ -229,6 +236,9 @@ write_entry() {
     [[ $loader ]] || fail "no dynamic loader among the libraries of $name"
     command=("$loader" --library-path "$root/usr/lib/$triplet:$root/lib/$triplet" "$root/$file")
     lacks_none "${command[@]}" || fail "$name still lacks libraries, even with those of its own suite" "$("${command[0]}" --list "${command[@]:1}" 2>&1 | grep 'not found' || true)"
+  fi
+  if [[ $name == moto-python ]]; then
+    command=(/usr/bin/env "PYTHONHOME=$root/usr" PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE= "${command[@]}")
   fi
   if [[ $name == softhsm2-util ]]; then
     # Its built-in path of the module is that of an installed package.
