@@ -1,7 +1,12 @@
 /** Flags about what is trusted and which services sign. */
 import { BoltsealError } from '../core/errors.ts';
 import type { LoadedTrust } from '../flows/trust.ts';
-import type { ConfiguredService, ServiceSet, SigningConfig } from '../formats/signing-config.ts';
+import {
+  type ConfiguredService,
+  parseSigningConfig,
+  type ServiceSet,
+  type SigningConfig,
+} from '../formats/signing-config.ts';
 import type { CommandContext } from './command.ts';
 import type { FlagId } from './flags.ts';
 
@@ -34,7 +39,6 @@ export async function givenSigningConfig(context: CommandContext): Promise<Signi
   const path = context.flags.get('signing-config');
   if (path === undefined) return undefined;
   const { readFile } = await import('node:fs/promises');
-  const { parseSigningConfig } = await import('../formats/signing-config.ts');
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new BoltsealError('ERR_FILE_READ', `the signing config ${path} cannot be read`, { cause });
   });

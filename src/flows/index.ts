@@ -8,6 +8,7 @@ export {
 } from './download-signatures.ts';
 export type { EntryLookup } from './entry-proof.ts';
 export type { ImageOptions } from './image.ts';
+export { type InitializedTrust, type InitializeOptions, initializeTrust } from './initialize-trust.ts';
 export { inspectBundle, payloadOfBundle } from './inspect-bundle.ts';
 export {
   type BrokenPart,
@@ -37,6 +38,7 @@ export {
 } from './sign-image.ts';
 export { type Attachment, type ImageTree, treeImage } from './tree-image.ts';
 export { type TriangulateType, triangulateImage, triangulateTypes } from './triangulate-image.ts';
+export { type LoadedTrust, loadTrust, type TrustOptions, type TrustSource } from './trust.ts';
 export { type UpgradedBundle, upgradeBundle } from './upgrade-bundle.ts';
 export {
   distinctSignatures,

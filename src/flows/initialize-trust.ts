@@ -9,7 +9,7 @@ import type { TufRole } from '../services/tuf/document.ts';
 import { chooseInstance, readRootFile, trustFolder } from '../services/tuf/instance.ts';
 import { downloadFile, parseMirror } from '../services/tuf/mirror.ts';
 import { readPinnedRoot } from '../services/tuf/repository.ts';
-import { type LoadedTrust, trustOfTargets } from './trust.ts';
+import { type LoadedTrust, trustOfTargets } from './trust-documents.ts';
 
 /** What {@link initializeTrust} is told. */
 export interface InitializeOptions {

@@ -1,5 +1,4 @@
 import { BoltsealError } from '../../core/errors.ts';
-import { loadTrust } from '../../flows/trust.ts';
 import type { CommandContext } from '../command.ts';
 import { writeDocument } from '../document-file.ts';
 import { writeFiles } from '../files.ts';
@@ -11,6 +10,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   const configFile = flags.get('signing-config-out');
   const file = flags.get('out');
   const runtime = await context.serviceRuntime();
+  const { loadTrust } = await import('../../flows/trust.ts');
   const { source, rootBytes, signingConfigBytes } = await loadTrust(
     { offline: flags.get('offline'), signal },
     runtime,

@@ -19,7 +19,7 @@ import { limits } from '../../core/limits.ts';
 import { trustTargets } from './client.ts';
 import { followRepository } from './follow.ts';
 import { mirrorSource } from './mirror.ts';
-import type { TufState } from './repository.ts';
+import type { TufState } from './state.ts';
 
 const day = 86_400_000;
 

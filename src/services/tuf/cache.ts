@@ -11,7 +11,7 @@ import { isJsonObject, type Json, parseJson } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { invalidMetadata } from './document.ts';
-import { type TufState, verifyRepository } from './repository.ts';
+import type { TufState } from './state.ts';
 
 /** A repository as it was kept. */
 export interface KeptState {
@@ -146,6 +146,8 @@ export async function decodeState(bytes: Uint8Array, pinnedRoot: Uint8Array): Pr
     if (typeof value !== 'string') throw invalidMetadata(what, `${name} is not text`);
     return fromBase64(value, name);
   };
+  // The TUF library takes longer to load than all else here, and often nothing is kept.
+  const { verifyRepository } = await import('./repository.ts');
   const state = await verifyRepository(pinnedRoot, {
     roots: (roots as readonly Json[]).map((root) => part(root, 'a root')),
     timestamp: part(document['timestamp'], 'timestamp'),

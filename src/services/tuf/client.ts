@@ -13,7 +13,7 @@ import {
   writeCache,
 } from './cache.ts';
 import { mirrorSource } from './mirror.ts';
-import { expiredRoles } from './repository.ts';
+import { expiredRoles } from './state.ts';
 
 /** The target files that say what is trusted and who signs. Only the first must be there. */
 export const trustTargets = [

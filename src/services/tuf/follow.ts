@@ -11,7 +11,8 @@ import { BoltsealError, isBoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { invalidMetadata, readDocument, type TufRole, tufMaxBytes, tufRoles } from './document.ts';
 import type { TufSource } from './mirror.ts';
-import { parseMetadata, requireNotExpired, type TufState, targetOf, verifyRepository } from './repository.ts';
+import { parseMetadata, targetOf, verifyRepository } from './repository.ts';
+import { requireNotExpired, type TufState } from './state.ts';
 
 /** What {@link followRepository} follows. */
 export interface FollowOptions {

@@ -14,26 +14,8 @@ import {
   type Timestamp,
 } from '@tufjs/models';
 import { BoltsealError, isBoltsealError } from '../../core/errors.ts';
-import { invalidMetadata, readDocument, type TufRole, tufRoles } from './document.ts';
-
-/** A repository as bytes. */
-export interface TufDocuments {
-  /** The roots between the pinned one and the newest, in order, the newest last. */
-  readonly roots: readonly Uint8Array[];
-  readonly timestamp: Uint8Array;
-  readonly snapshot: Uint8Array;
-  readonly targets: Uint8Array;
-  /** Target files by name. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
-}
-
-/** A repository that was verified. Whether it has expired is asked apart. */
-export interface TufState extends TufDocuments {
-  /** The newest root. */
-  readonly root: Uint8Array;
-  readonly versions: Readonly<Record<TufRole, number>>;
-  readonly expires: Readonly<Record<TufRole, Date>>;
-}
+import { invalidMetadata, readDocument, type TufRole } from './document.ts';
+import type { TufDocuments, TufState } from './state.ts';
 
 interface Signed {
   readonly root: Root;
@@ -162,20 +144,4 @@ async function verifyFile(targets: Targets, name: string, bytes: Uint8Array): Pr
 /** The target `name`; those of delegated roles are not looked at. */
 export function targetOf(targets: Targets, name: string): TargetFile | undefined {
   return Object.hasOwn(targets.targets, name) ? targets.targets[name] : undefined;
-}
-
-/** The roles whose metadata has expired at `now`. */
-export function expiredRoles({ expires }: Pick<TufState, 'expires'>, now: Date): readonly TufRole[] {
-  return tufRoles.filter((role) => now.getTime() >= expires[role].getTime());
-}
-
-/** Throws `ERR_TUF_EXPIRED` when any of the metadata of `place` has expired at `now`. */
-export function requireNotExpired(state: Pick<TufState, 'expires'>, now: Date, place: string): void {
-  const [role] = expiredRoles(state, now);
-  if (role === undefined) return;
-  throw new BoltsealError(
-    'ERR_TUF_EXPIRED',
-    `the ${role} metadata of ${place} expired at ${state.expires[role].toISOString()}`,
-    { hint: 'Is the clock of this machine right? If it is, whoever runs the repository must sign it again.' },
-  );
 }
