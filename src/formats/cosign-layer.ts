@@ -89,7 +89,12 @@ function chainText(authorities: readonly Uint8Array[]): string {
 
 /** `{"SignedRFC3161Timestamp":"…"}`, also of the file that cosign's `--rfc3161-timestamp` names. */
 export function timestampText(der: Uint8Array): string {
-  return goJson({ SignedRFC3161Timestamp: base64(der) });
+  return goJson(timestampJson(der));
+}
+
+/** The same as JSON. */
+export function timestampJson(der: Uint8Array): JsonObject {
+  return { SignedRFC3161Timestamp: base64(der) };
 }
 
 /** Whether a layer of a `.sig` manifest holds a signature of this format: others may stand beside it. */

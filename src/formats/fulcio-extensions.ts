@@ -59,6 +59,11 @@ const encodings = table.map(([number, name, encoding]) => ({
   isRaw: encoding === 'raw',
 }));
 
+/** The object identifier of an extension, dotted; of `issuer`, which has two, the deprecated one. */
+export function fulcioExtensionOid(name: FulcioExtensionName): string {
+  return `${arc}.${table.find((row) => row[1] === name)?.[0]}`;
+}
+
 /** Extension DER each, in order; `issuer` is written twice, in the deprecated and in the present form. */
 export function encodeFulcioExtensions(values: FulcioExtensions): Uint8Array[] {
   const found: Uint8Array[] = [];

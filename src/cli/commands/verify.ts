@@ -12,7 +12,7 @@ import { reportFailures } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
 import { decodeSignature } from '../values.ts';
 import { signerOptions } from '../verification-options.ts';
-import { cosignArray, cosignLines, printChecks } from '../verify/cosign-output.ts';
+import { printVerified } from '../verify/cosign-output.ts';
 import { explain, reportOf, verificationDocument } from '../verify/report.ts';
 
 /** Verifies each image, and prints what cosign prints. */
@@ -59,10 +59,7 @@ function print(outcomes: readonly VerifyOutcome[], context: CommandContext): voi
   for (const outcome of outcomes) {
     const report = verified(outcome);
     if (report === undefined) continue;
-    printChecks(outcome.reference, report, context);
-    output.data(
-      form === 'text' ? cosignLines(outcome.reference, report) : cosignArray(outcome.reference, report),
-    );
+    printVerified(outcome.reference, report, context, form);
   }
 }
 
