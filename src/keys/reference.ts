@@ -2,6 +2,7 @@
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { passwordSource } from './password.ts';
 import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
+import { awsKeys } from './providers/awskms.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
 import { pluginKeys } from './providers/plugin.ts';
@@ -15,6 +16,7 @@ export const keyProviders: readonly KeyProvider[] = [
   environmentKeys,
   remoteKeys,
   fileKeys,
+  awsKeys,
   // Takes every scheme that is left.
   pluginKeys,
 ];

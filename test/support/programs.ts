@@ -22,6 +22,7 @@ const places = {
   'rekor-cli': 'bin/rekor-cli',
   postgres: 'bin/postgres',
   initdb: 'bin/initdb',
+  'moto-python': 'bin/moto-python',
   openssl: 'bin/openssl',
   'libsofthsm2.so': 'lib/libsofthsm2.so',
   'busybox-amd64': 'busybox/amd64/busybox',
