@@ -1,6 +1,7 @@
 /** The port of key providers: one for each scheme of a key reference. */
 import type { Runtime } from '../core/runtime.ts';
 import type { KeyDerivation } from '../formats/encrypted-key.ts';
+import type { SecretPlace } from './secrets/place.ts';
 import type { KeyType, Password, PasswordSource, PublicKey, Signer } from './signer.ts';
 
 /** What the loading of a key is told. Only the runtime is needed. */
@@ -61,6 +62,11 @@ export interface KeyProvider {
    * Throws `ERR_KEY_UNSUPPORTED` for a kind that it has not.
    */
   generate?(reference: string, keyType: KeyType, context: KeyContext): Promise<GeneratedKey>;
+  /**
+   * Looks at a place that keeps secrets and takes a key pair that was made here, for `generate-key-pair`. Absent when the
+   * place makes its keys itself, or cannot be written to. `reference` is one that the provider owns.
+   */
+  openStore?(reference: string, context: KeyContext): Promise<SecretPlace>;
   /** The public keys that verify what the place's key signs: several when it keeps versions. */
   loadVerificationKeys(reference: string, context: KeyContext): Promise<readonly PublicKey[]>;
 }

@@ -5,6 +5,7 @@ import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
 import { awsKeys } from './providers/awskms.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
+import { githubKeys } from './providers/github.ts';
 import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
@@ -17,6 +18,7 @@ export const keyProviders: readonly KeyProvider[] = [
   remoteKeys,
   fileKeys,
   awsKeys,
+  githubKeys,
   // Takes every scheme that is left.
   pluginKeys,
 ];
