@@ -35,6 +35,8 @@ async function chunkGroups(): Promise<{ name: string; test: (id: string) => bool
         'core/concurrent.ts',
       ],
     },
+    { name: 'base', from: ['formats/bundle.ts', 'formats/public-key.ts', 'formats/statement.ts'] },
+    { name: 'kernel', from: ['flows/verify-blob.ts', 'flows/trust.ts', 'cli/verification-options.ts'] },
     { name: 'keys', from: ['keys/reference.ts'] },
     { name: 'image', from: ['flows/verify-image.ts'] },
     { name: 'judge', from: ['flows/judge.ts'] },

@@ -3,6 +3,7 @@ import { begin, nextTurn } from '../core/concurrent.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Recorder } from '../flows/record.ts';
 import type { SigningOptions } from '../flows/signing.ts';
+import type { Recorders } from '../flows/signing-services.ts';
 import type { LoadedTrust } from '../flows/trust.ts';
 import type { SigningConfig } from '../formats/signing-config.ts';
 import type { IdentityToken } from '../identity/token.ts';
@@ -136,31 +137,14 @@ async function chooseFor(
   context: CommandContext,
   loaded: LoadedTrust,
   wanted: Wanted,
-  isKeyless: boolean,
+  keyless: boolean,
 ): Promise<ChosenServices> {
-  const { chooseServices } = await import('../services/choose-services.ts');
+  const { servicesFor } = await import('../flows/signing-services.ts');
+  const { log, timestamp } = wanted;
   const config = wanted.given ?? (await configFor(context, loaded));
-  const isStamped = wanted.timestamp ?? true;
-  const used: SigningConfig = {
-    ...config,
-    rekor: wanted.log ? config.rekor : { services: [] },
-    tsa: isStamped ? config.tsa : { services: [] },
-  };
   const version = context.flags.get('rekor-version');
-  return chooseServices(
-    used,
-    {
-      require: [
-        ...(isKeyless ? (['ca'] as const) : []),
-        ...(wanted.log ? (['log'] as const) : []),
-        ...(wanted.timestamp === true || (isKeyless && !wanted.log)
-          ? (['timestamp authority'] as const)
-          : []),
-      ],
-      ...(version === undefined ? {} : { rekor: { version: version === '1' ? 1 : 2, only: true } }),
-    },
-    await context.serviceRuntime(),
-  );
+  const rekorVersion = version === undefined ? undefined : version === '1' ? 1 : 2;
+  return servicesFor(config, { keyless, log, timestamp, rekorVersion }, await context.serviceRuntime());
 }
 
 /** An instance publishes a configuration of its own for logs of the second version. */
@@ -194,33 +178,18 @@ export async function submissionServices(context: CommandContext): Promise<{
 async function recorders(
   context: CommandContext,
   services: ChosenServices,
-  loaded: LoadedTrust,
-  isKeyless: boolean,
-): Promise<Pick<SigningSetup, 'recorder' | 'layerRecorder' | 'fitsLayers' | 'deferral'>> {
-  const { logs, timestampAuthorities } = services;
-  const { createRecorder } = await import('../flows/record.ts');
-  const runtime = await context.serviceRuntime();
-  const options = { keyless: isKeyless, logIds: loaded.root.tlogs.map(({ logId }) => logId) };
-  const recorder = createRecorder(services, runtime, options);
-  const first = logs.filter(({ version }) => version === 1);
-  const fitsLayers = first.length > 0 || logs.length === 0;
-  const deferral =
-    context.flags.get('defer-log') === undefined
-      ? {}
-      : { deferral: createRecorder({ logs: [], timestampAuthorities }, runtime) };
-  if (first.length === logs.length || (first.length === 0 && isKeyless))
-    return { recorder, fitsLayers, ...deferral };
-  return {
-    recorder,
-    ...deferral,
-    layerRecorder: createRecorder({ logs: first, timestampAuthorities }, runtime, options),
-    fitsLayers,
-  };
+  { root }: LoadedTrust,
+  keyless: boolean,
+): Promise<Recorders> {
+  const { recordersFor } = await import('../flows/signing-services.ts');
+  const defers = context.flags.get('defer-log') !== undefined;
+  return recordersFor(services, { root, keyless, defers }, await context.serviceRuntime());
 }
 
 /** Before somebody signs in, they are told what a public log will show of them. */
 async function tellOfPublicLog(context: CommandContext, services: ChosenServices): Promise<void> {
-  const log = await publicService(services, true);
+  const { publicService } = await import('../flows/signing-services.ts');
+  const log = publicService(services, true);
   if (log === undefined) return;
   const { confirmPublicLog } = await import('./sign-in.ts');
   await confirmPublicLog(context, { log, consent: consents(context.flags) });
@@ -230,35 +199,20 @@ function consents(flags: Flags): boolean {
   return flags.get('log') === 'public' || flags.get('consent');
 }
 
-/** A service that everyone can read; a certificate authority is one too, because it logs certificates. */
-async function publicService({ ca, logs }: ChosenServices, isKeyless: boolean): Promise<string | undefined> {
-  const { isPublicLog } = await import('../identity/log-privacy.ts');
-  const urls = [...logs.map(({ url }) => url), ...(isKeyless && ca !== undefined ? [ca.url] : [])];
-  return urls.find(isPublicLog);
-}
-
 /** Refuses to publish what must not be, and services that are public where a private log was asked for. */
 async function checkPrivacy(
-  context: CommandContext,
+  { args, flags, io }: CommandContext,
   services: ChosenServices,
   token: IdentityToken | undefined,
 ): Promise<void> {
-  const { args, flags, io } = context;
-  const log = await publicService(services, token !== undefined);
-  if (log === undefined) return;
-  if (flags.get('log') === 'private') {
-    throw new BoltsealError('ERR_LOG_PRIVACY', `--log private, and ${log} is a public service`, {
-      hint: 'Point Boltseal at a private Sigstore with `boltseal initialize` or --signing-config, or use --log public.',
-    });
-  }
-  const { checkLogPrivacy, repositoryVisibility } = await import('../identity/index.ts');
-  checkLogPrivacy({
-    visibility: await repositoryVisibility({ env: io.env, token }),
-    token,
-    digests: args.flatMap((word) => /@(sha(?:256|512):[0-9a-f]+)$/.exec(word)?.[1] ?? []),
-    log,
-    isPublic: true,
+  const { checkPublishing } = await import('../flows/signing-services.ts');
+  await checkPublishing(services, token, {
+    env: io.env,
+    isPrivate: flags.get('log') === 'private',
     consent: consents(flags),
+    references: args,
+    privateHint:
+      'Point Boltseal at a private Sigstore with `boltseal initialize` or --signing-config, or use --log public.',
   });
 }
 

@@ -66,7 +66,7 @@ export async function signingConfigFor(context: CommandContext, trust: LoadedTru
   }
   if (given !== undefined) return given;
   const isOther = named !== undefined && named !== 'oidc-issuer';
-  const base = trust.signingConfig ?? (isOther ? undefined : await configOfInstance(context, trust));
+  const base = trust.signingConfig ?? (isOther ? undefined : await instanceConfig(context, trust));
   if (named !== undefined) return withNamedServices(context, base ?? nothing);
   if (base !== undefined) return base;
   throw new BoltsealError(
@@ -74,6 +74,14 @@ export async function signingConfigFor(context: CommandContext, trust: LoadedTru
     `${trust.source.where} says who is trusted, and nothing says which services sign`,
     { hint: 'Give --signing-config FILE. `boltseal signing-config create` makes one.' },
   );
+}
+
+async function instanceConfig(
+  context: CommandContext,
+  trust: LoadedTrust,
+): Promise<SigningConfig | undefined> {
+  const { configOfInstance } = await import('../flows/signing-services.ts');
+  return configOfInstance(trust, () => load(context, undefined));
 }
 
 const nothing: SigningConfig = { ca: [], oidc: [], rekor: { services: [] }, tsa: { services: [] } };
@@ -104,28 +112,4 @@ function setOf(url: string | undefined, version: number): ServiceSet {
 
 function service(url: string, majorApiVersion: number): ConfiguredService {
   return { url, majorApiVersion, validFor: {}, operator: '' };
-}
-
-/**
- * The services of the instance in use, for a trusted root from a file that knows them: then it is one of that instance.
- * With any other, signing there would make what is not trusted afterwards.
- */
-async function configOfInstance(
-  context: CommandContext,
-  { root, source }: LoadedTrust,
-): Promise<SigningConfig | undefined> {
-  if (source.kind !== 'file') return undefined;
-  const { signingConfig } = await load(context, undefined);
-  const trusted = new Set(
-    [...root.certificateAuthorities.map(({ uri }) => uri), ...root.tlogs.map(({ baseUrl }) => baseUrl)].map(
-      withoutSlash,
-    ),
-  );
-  const isKnown = ({ url }: ConfiguredService): boolean => trusted.has(withoutSlash(url));
-  const services = [...(signingConfig?.ca ?? []), ...(signingConfig?.rekor.services ?? [])];
-  return services.length > 0 && services.every(isKnown) ? signingConfig : undefined;
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, '');
 }

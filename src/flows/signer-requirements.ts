@@ -2,7 +2,7 @@
 import { begin } from '../core/concurrent.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { PublicKey } from '../formats/public-key.ts';
-import { type IdentityRequirement, openIdentities } from '../verify/identity.ts';
+import type { IdentityRequirement } from '../verify/identity.ts';
 import {
   byIdentities,
   byKeys,
@@ -34,13 +34,17 @@ export function beginRequirements({ keys, trust }: SignerOptions): void {
 }
 
 /** Refuses options that ask for nobody, for both kinds of signer, for what cannot be verified, or by a pattern that is not anchored: `ERR_USAGE`. */
-export function checkSigner(options: SignerOptions): void {
+export async function checkSigner(options: SignerOptions): Promise<void> {
   const { keys, identities, trust, logEntries = 0, timestamps = 0 } = options;
   if ((keys === undefined) === (identities === undefined)) {
     throw new BoltsealError('ERR_USAGE', 'either keys or identities are needed to verify with');
   }
   if (identities?.length === 0) throw new BoltsealError('ERR_USAGE', 'no identity was given to verify with');
-  if (identities !== undefined) openIdentities(identities);
+  if (identities !== undefined) {
+    // Loaded when it is used: a verification with a key starts without it.
+    const { openIdentities } = await import('../verify/identity.ts');
+    openIdentities(identities);
+  }
   if (trust !== undefined || (identities === undefined && logEntries === 0 && timestamps === 0)) return;
   throw new BoltsealError('ERR_USAGE', 'a trusted root is needed for identities, log entries and timestamps');
 }

@@ -33,7 +33,7 @@ export async function verifyBlobSignature(
   options: VerifyBlobOptions,
 ): Promise<BlobEvidence> {
   beginRequirements(options);
-  checkSigner(options);
+  await checkSigner(options);
   const bundle = given.kind === 'bundle' ? readBundle(given.bytes) : bareSignature(given.signature);
   const required = await signerRequirements(options);
   return verifyBlob(bundle, artifact, { ...required, predicateTypes: options.predicateTypes });

@@ -83,7 +83,7 @@ export async function verifyImage(
   runtime: Runtime,
 ): Promise<VerificationReport> {
   beginRequirements(options);
-  checkOptions(options);
+  await checkOptions(options);
   const image = await openImage(reference, options, runtime);
   const digest = image.reference.digest ?? (await resolveImage(image, options)).digest;
   const finding = begin(options.given ? givenOnly(options.given) : findCandidates(image, digest, options));
@@ -105,8 +105,8 @@ async function givenOnly(given: readonly GivenSignature[]): Promise<DiscoveredSi
 }
 
 /** What can be told without asking anyone is told before. */
-function checkOptions(options: VerifyImageOptions): void {
-  checkSigner(options);
+async function checkOptions(options: VerifyImageOptions): Promise<void> {
+  await checkSigner(options);
   const { annotations = {}, checkClaims } = options;
   if (checkClaims !== false || Object.keys(annotations).length === 0) return;
   throw new BoltsealError('ERR_USAGE', 'annotations are required, and the check of claims is turned off', {

@@ -10,7 +10,6 @@ import { parseStatement, type Statement, type StatementSubject } from '../format
 import type { Artifact } from './artifact.ts';
 import { type Authentication, findKey, type SignatureHash } from './authenticate.ts';
 import { requirePredicateType } from './bind.ts';
-import { verifyDigestSignature } from './digest-signature.ts';
 import { signatureHashes } from './signature.ts';
 import { digestsOf, knownDigests, type SignedContent } from './signed-content.ts';
 import { type ExpectedSigner, expectSigner, type SignatureRequirements } from './signer.ts';
@@ -166,6 +165,8 @@ async function verifiesDigest(
   signature: Uint8Array,
 ): Promise<boolean> {
   try {
+    // Loaded when it is used: it prepares curves for what few verifications need.
+    const { verifyDigestSignature } = await import('./digest-signature.ts');
     await verifyDigestSignature(key, name, digest, signature);
     return true;
   } catch (error) {
