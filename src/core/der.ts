@@ -33,6 +33,41 @@ export interface DerElement {
   readonly bytes: Uint8Array;
 }
 
+/** An element that is sliced when it is asked for: slicing costs more than finding it, and few need both slices. */
+class Element implements DerElement {
+  readonly tag: number;
+  readonly #input: Uint8Array;
+  readonly #offset: number;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(tag: number, input: Uint8Array, offset: number, start: number, end: number) {
+    this.tag = tag;
+    this.#input = input;
+    this.#offset = offset;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  get content(): Uint8Array {
+    return this.#input.subarray(this.#start, this.#end);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#input.subarray(this.#offset, this.#end);
+  }
+
+  /** A cursor over what is inside. */
+  open(what: string): DerCursor {
+    return new Cursor(this.#input, this.#start, this.#end, what);
+  }
+
+  /** Where it ends in its input. */
+  get end(): number {
+    return this.#end;
+  }
+}
+
 /** The error for DER that is not what it must be. */
 export function derError(what: string, why: string): BoltsealError {
   return new BoltsealError('ERR_DER_INVALID', `${what} is not valid: ${why}`);
@@ -43,46 +78,43 @@ export function derError(what: string, why: string): BoltsealError {
  * Throws `ERR_DER_INVALID`.
  */
 export function readElement(input: Uint8Array, offset: number, what: string): DerElement {
-  const tag = input[offset];
-  const first = input[offset + 1];
-  if (tag === undefined || first === undefined) throw derError(what, 'it ends too early');
+  return elementAt(input, offset, input.length, what);
+}
+
+function elementAt(input: Uint8Array, offset: number, limit: number, what: string): Element {
+  if (offset + 2 > limit) throw derError(what, 'it ends too early');
+  const tag = input[offset] as number;
+  const first = input[offset + 1] as number;
   if ((tag & 0x1f) === 0x1f) throw derError(what, 'it has a tag of several bytes');
   let start = offset + 2;
   let length = first;
   if (first >= 0x80) {
     const count = first & 0x7f;
     if (count === 0 || count > 4) throw derError(what, 'it has a length that DER does not allow');
+    if (start + count > limit) throw derError(what, 'it ends too early');
     length = 0;
-    for (let index = 0; index < count; index++) {
-      const byte = input[start + index];
-      if (byte === undefined) throw derError(what, 'it ends too early');
-      length = length * 256 + byte;
-    }
+    for (let index = 0; index < count; index++) length = length * 256 + (input[start + index] as number);
     start += count;
     if (length < 0x80 || length < 256 ** (count - 1)) throw derError(what, 'a length is longer than needed');
   }
   const end = start + length;
-  if (end > input.length) throw derError(what, 'it ends too early');
-  return { tag, content: input.subarray(start, end), bytes: input.subarray(offset, end) };
+  if (end > limit) throw derError(what, 'it ends too early');
+  return new Element(tag, input, offset, start, end);
 }
 
 /** The one element that `input` is; throws `ERR_DER_INVALID` when something follows, or it has another tag. */
 export function parseDer(input: Uint8Array, what: string, tag?: number): DerElement {
-  const element = readElement(input, 0, what);
-  if (element.bytes.length !== input.length) throw derError(what, 'something follows it');
+  const element = elementAt(input, 0, input.length, what);
+  if (element.end !== input.length) throw derError(what, 'something follows it');
   if (tag !== undefined && element.tag !== tag) throw derError(what, 'it has another type');
   return element;
 }
 
 /** The elements inside a constructed one. Throws `ERR_DER_INVALID`. */
 export function children(element: DerElement, what: string): DerElement[] {
-  const { content } = element;
   const found: DerElement[] = [];
-  for (let offset = 0; offset < content.length; ) {
-    const child = readElement(content, offset, what);
-    found.push(child);
-    offset += child.bytes.length;
-  }
+  const parts = cursor(element, what);
+  while (parts.peek !== undefined) found.push(parts.next());
   return found;
 }
 
@@ -98,26 +130,44 @@ export interface DerCursor {
   end(): void;
 }
 
+class Cursor implements DerCursor {
+  readonly #input: Uint8Array;
+  #offset: number;
+  readonly #end: number;
+  readonly #what: string;
+
+  constructor(input: Uint8Array, offset: number, end: number, what: string) {
+    this.#input = input;
+    this.#offset = offset;
+    this.#end = end;
+    this.#what = what;
+  }
+
+  next(tag?: number): DerElement {
+    const found = elementAt(this.#input, this.#offset, this.#end, this.#what);
+    if (tag !== undefined && found.tag !== tag) throw derError(this.#what, 'a part has another type');
+    this.#offset = found.end;
+    return found;
+  }
+
+  optional(tag: number): DerElement | undefined {
+    return this.peek === tag ? this.next(tag) : undefined;
+  }
+
+  get peek(): number | undefined {
+    return this.#offset < this.#end ? this.#input[this.#offset] : undefined;
+  }
+
+  end(): void {
+    if (this.#offset !== this.#end) throw derError(this.#what, 'it has a part too many');
+  }
+}
+
 /** A cursor over the elements inside `element`. */
 export function cursor(element: DerElement, what: string): DerCursor {
+  if (element instanceof Element) return element.open(what);
   const { content } = element;
-  let offset = 0;
-  const next = (tag?: number): DerElement => {
-    const found = readElement(content, offset, what);
-    if (tag !== undefined && found.tag !== tag) throw derError(what, 'a part has another type');
-    offset += found.bytes.length;
-    return found;
-  };
-  return {
-    next,
-    optional: (tag) => (content[offset] === tag ? next(tag) : undefined),
-    get peek() {
-      return content[offset];
-    },
-    end() {
-      if (offset !== content.length) throw derError(what, 'it has a part too many');
-    },
-  };
+  return new Cursor(content, 0, content.length, what);
 }
 
 /** The dotted form of an OBJECT IDENTIFIER's content. Throws `ERR_DER_INVALID`. */
@@ -125,7 +175,7 @@ export function readOid(content: Uint8Array, what: string): string {
   if (content.length === 0 || content.length > 64 || (content[content.length - 1] ?? 0) >= 0x80) {
     throw derError(what, 'an object identifier is malformed');
   }
-  const arcs: number[] = [];
+  let text = '';
   let value = 0;
   let isFirst = true;
   for (const byte of content) {
@@ -134,13 +184,13 @@ export function readOid(content: Uint8Array, what: string): string {
     if (value > Number.MAX_SAFE_INTEGER) throw derError(what, 'an object identifier is too large');
     isFirst = byte < 0x80;
     if (!isFirst) continue;
-    if (arcs.length === 0) {
+    if (text === '') {
       const top = Math.min(Math.floor(value / 40), 2);
-      arcs.push(top, value - top * 40);
-    } else arcs.push(value);
+      text = `${top}.${value - top * 40}`;
+    } else text += `.${value}`;
     value = 0;
   }
-  return arcs.join('.');
+  return text;
 }
 
 /** A non-negative INTEGER's content as a number. Throws `ERR_DER_INVALID`, also when it is not a safe integer. */
@@ -179,21 +229,37 @@ export function readBitString(content: Uint8Array, what: string): Uint8Array {
 
 /** A UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 allows them: in seconds, in UTC. Throws `ERR_DER_INVALID`. */
 export function readTime(element: DerElement, what: string): Date {
-  const text = Buffer.from(element.content).toString('latin1');
-  const match =
-    element.tag === derTags.utcTime
-      ? /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text)
-      : element.tag === derTags.generalizedTime
-        ? /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text)
-        : null;
-  if (match === null) throw derError(what, 'a time is malformed');
-  const [, year = '', ...rest] = match;
-  const full = year.length === 4 ? year : `${Number(year) >= 50 ? 19 : 20}${year}`;
-  const [month, day, hour, minute, second] = rest;
-  const iso = `${full}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const time = new Date(iso);
-  // An impossible day rolls over into the next month; then the text is not what it began with.
-  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso) throw derError(what, 'a time is malformed');
+  const { tag, content } = element;
+  const yearDigits = tag === derTags.utcTime ? 2 : tag === derTags.generalizedTime ? 4 : undefined;
+  if (yearDigits === undefined || content.length !== yearDigits + 11 || content[yearDigits + 10] !== 0x5a) {
+    throw derError(what, 'a time is malformed');
+  }
+  const digits = (from: number, count: number): number => {
+    let value = 0;
+    for (let index = from; index < from + count; index++) {
+      const digit = (content[index] as number) - 0x30;
+      if (digit < 0 || digit > 9) throw derError(what, 'a time is malformed');
+      value = value * 10 + digit;
+    }
+    return value;
+  };
+  const written = digits(0, yearDigits);
+  const year = yearDigits === 4 ? written : written + (written >= 50 ? 1900 : 2000);
+  const pair = (index: number): number => digits(yearDigits + index * 2, 2);
+  const [month, day, hour, minute, second] = [pair(0), pair(1), pair(2), pair(3), pair(4)];
+  const time = new Date(0);
+  time.setUTCFullYear(year, month - 1, day);
+  // An impossible day rolls over into the next month; then it is not what was written.
+  if (
+    time.getUTCMonth() !== month - 1 ||
+    time.getUTCDate() !== day ||
+    hour > 23 ||
+    minute > 59 ||
+    second > 59
+  ) {
+    throw derError(what, 'a time is malformed');
+  }
+  time.setUTCHours(hour, minute, second);
   return time;
 }
 
