@@ -2,11 +2,12 @@
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { ImageOptions } from '../flows/image.ts';
+import { parseAnnotations } from '../formats/annotations.ts';
+import type { Annotations } from '../formats/oci.ts';
 import { parseReference } from '../formats/reference.ts';
 import type { Credential, CredentialSource } from '../registry/credentials/credential.ts';
 import type { CommandContext, Flags } from './command.ts';
 import type { FlagId } from './flags.ts';
-import { quoted } from './values.ts';
 
 /** What every flow that looks at an image is told. `images` are the references that credentials of flags are for. */
 export async function imageOptions(
@@ -93,32 +94,10 @@ function givenCredential(flags: Flags): Credential | undefined {
   return { kind: 'basic', username, password, origin: '--registry-username' };
 }
 
-/**
- * `KEY=VALUE` words as annotations. A value may hold further equal signs. Throws `ERR_USAGE` for a word without one, an
- * empty key, or one key with two values: cosign lets the last win, and nobody sees which.
- */
+/** The annotations of a flag. Throws what `parseAnnotations` throws. */
 export function annotationsOf(
   flags: Flags,
   id: Extract<FlagId, 'annotations' | 'required-annotations'>,
-): Readonly<Record<string, string>> {
-  const annotations = new Map<string, string>();
-  for (const word of flags.get(id)) {
-    const split = word.indexOf('=');
-    const key = word.slice(0, Math.max(split, 0));
-    if (key === '') {
-      throw new BoltsealError('ERR_USAGE', `${quoted(word)} is no annotation`, {
-        hint: 'Write -a KEY=VALUE.',
-      });
-    }
-    const value = word.slice(split + 1);
-    const earlier = annotations.get(key);
-    if (earlier !== undefined && earlier !== value) {
-      throw new BoltsealError(
-        'ERR_USAGE',
-        `the annotation ${quoted(key)} is given twice, with different values`,
-      );
-    }
-    annotations.set(key, value);
-  }
-  return Object.fromEntries(annotations);
+): Annotations {
+  return parseAnnotations(flags.get(id), 'Write -a KEY=VALUE.');
 }

@@ -33,3 +33,30 @@ function quote(text: string, html: boolean): string {
   }
   return html ? goJson(text) : JSON.stringify(text);
 }
+
+/**
+ * `KEY=VALUE` words as annotations. A value may hold further equal signs. Throws `ERR_USAGE` for a word without one, an
+ * empty key, or one key with two values: cosign lets the last win, and nobody sees which. `hint` says how one is written.
+ */
+export function parseAnnotations(words: readonly string[], hint: string): Annotations {
+  const annotations = new Map<string, string>();
+  for (const word of words) {
+    const split = word.indexOf('=');
+    const key = word.slice(0, Math.max(split, 0));
+    if (key === '') throw new BoltsealError('ERR_USAGE', `${shown(word)} is no annotation`, { hint });
+    const value = word.slice(split + 1);
+    const earlier = annotations.get(key);
+    if (earlier !== undefined && earlier !== value) {
+      throw new BoltsealError(
+        'ERR_USAGE',
+        `the annotation ${shown(key)} is given twice, with different values`,
+      );
+    }
+    annotations.set(key, value);
+  }
+  return Object.fromEntries(annotations);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}

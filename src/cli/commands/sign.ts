@@ -1,5 +1,6 @@
 import { base64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import type { SignedManifest, SignOutcome } from '../../flows/sign-image.ts';
 import type { DeferredSignature } from '../../formats/deferred-log.ts';
 import { parseReference, withoutPassword } from '../../formats/reference.ts';
@@ -10,7 +11,6 @@ import { annotationsOf, imageOptions } from '../image-options.ts';
 import { reportFailures } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
 import { errorDocument } from '../report-error.ts';
-import { shellWord } from '../shell.ts';
 import { type SigningSetup, signingSetup } from '../signing-options.ts';
 import { materialDocument, signerDocument } from '../verify/evidence-document.ts';
 import { verifyWords } from '../verify-words.ts';

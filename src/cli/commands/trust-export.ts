@@ -1,8 +1,8 @@
 import { BoltsealError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import type { CommandContext } from '../command.ts';
 import { writeDocument } from '../document-file.ts';
 import { writeFiles } from '../files.ts';
-import { shellWord } from '../shell.ts';
 
 /** Writes what is trusted to a file, for machines without a network. */
 export async function run(context: CommandContext): Promise<undefined> {
