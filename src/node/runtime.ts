@@ -8,7 +8,7 @@ import type { TlsSettings } from './tls.ts';
 export interface RuntimeOptions {
   /** Environment variables; none by default, so that a library call reads nothing its host did not hand in. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** The user's home folder; the platform's by default. */
+  /** The user's home folder; by default the one that `env` names (HOME, on Windows USERPROFILE), else the platform's. */
   readonly home?: string | undefined;
   /** Receives log events; by default they are dropped. */
   readonly log?: ((event: LogEvent) => void) | undefined;
@@ -30,14 +30,16 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     random: (length) => new Uint8Array(randomBytes(length)),
     env,
     get home() {
-      return options.home ?? homeFolder();
+      return options.home ?? homeFolder(env);
     },
     platform: platform(),
     log: options.log ?? (() => undefined),
   };
 }
 
-function homeFolder(): string | undefined {
+function homeFolder(env: Runtime['env']): string | undefined {
+  const named = env[process.platform === 'win32' ? 'USERPROFILE' : 'HOME'];
+  if (named !== undefined && named !== '') return named;
   try {
     return process.getBuiltinModule('node:os').homedir() || undefined;
   } catch {
