@@ -6,6 +6,7 @@ import { awsKeys } from './providers/awskms.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
 import { githubKeys } from './providers/github.ts';
+import { gitlabKeys } from './providers/gitlab.ts';
 import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
@@ -19,6 +20,7 @@ export const keyProviders: readonly KeyProvider[] = [
   fileKeys,
   awsKeys,
   githubKeys,
+  gitlabKeys,
   // Takes every scheme that is left.
   pluginKeys,
 ];

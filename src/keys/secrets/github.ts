@@ -8,16 +8,9 @@ import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { printable } from '../../core/printable.ts';
 import { sealBox } from '../../formats/sealed-box.ts';
 import type { KmsFailure } from '../providers/kms-failure.ts';
-import { notKept, type Part, partsOf, type SecretPlace } from './place.ts';
+import { ciNames, notKept, type Part, partsOf, type SecretPlace } from './place.ts';
 import { type Asker, askRest, type RestAnswer, type RestService, saidOf } from './rest.ts';
 import { serverOf } from './server.ts';
-
-/** What secrets and variables are called; cosign's names. */
-export const partNames = {
-  password: 'COSIGN_PASSWORD',
-  privateKey: 'COSIGN_PRIVATE_KEY',
-  publicKey: 'COSIGN_PUBLIC_KEY',
-} as const;
 
 /** Who has the secrets. */
 export interface GitHubOwner {
@@ -97,12 +90,12 @@ export async function openGitHubSecrets(of: GitHubOwner, asker: Asker): Promise<
     isOrganization: repository === undefined,
   };
   const key = await recipientOf(secrets);
-  const before = await Promise.all(Object.values(partNames).map((part) => describe(secrets, part)));
+  const before = await Promise.all(Object.values(ciNames).map((part) => describe(secrets, part)));
   return {
     what: secrets.what,
     existing: before.flatMap((secret) => (secret === undefined ? [] : [secret.name])),
     async store(pair, password, stored = () => undefined) {
-      const parts = partsOf(pair, password, partNames);
+      const parts = partsOf(pair, password, ciNames);
       for (const [index, part] of parts.entries()) {
         const earlier = before.find((secret) => secret?.name === part.name);
         const written = await put(secrets, key, part, earlier);

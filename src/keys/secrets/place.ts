@@ -23,6 +23,13 @@ export interface PartNames {
   readonly publicKey: string;
 }
 
+/** What secrets and variables of CI systems are called: cosign's names. */
+export const ciNames = {
+  password: 'COSIGN_PASSWORD',
+  privateKey: 'COSIGN_PRIVATE_KEY',
+  publicKey: 'COSIGN_PUBLIC_KEY',
+} as const;
+
 /** A part of a key pair, ready to be stored. */
 export interface Part {
   readonly name: string;
