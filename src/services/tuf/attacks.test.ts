@@ -505,7 +505,7 @@ describe('what is too much', () => {
       {
         change: {
           targets: (signed) => {
-            signed.targets = many(60_000, () => 0);
+            signed.targets = many(20_000, () => 0);
           },
         },
       },
@@ -515,7 +515,27 @@ describe('what is too much', () => {
       {
         change: {
           snapshot: (signed) => {
-            signed.meta = many(60_000, () => 0);
+            signed.meta = many(20_000, () => 0);
+          },
+        },
+      },
+    ],
+    [
+      'keys of delegations',
+      {
+        change: {
+          targets: (signed) => {
+            signed.delegations = { keys: many(20_000, () => 0), roles: [] };
+          },
+        },
+      },
+    ],
+    [
+      'delegations',
+      {
+        change: {
+          targets: (signed) => {
+            signed.delegations = { keys: {}, roles: Array.from({ length: 20_000 }, () => ({})) };
           },
         },
       },

@@ -1,7 +1,7 @@
 /**
  * What is asked of TUF metadata before the TUF library sees it: that it is small, that it has one reading, and that it
  * can expire. The library takes `"expires": "never"` for a time that does not come, counts a key that is listed under
- * two ids twice, and needs a time that grows with the square of the entries of a document.
+ * two ids twice, and needs a time that grows with the square of the entries of a document: 30 seconds for 10,000.
  * {@link https://theupdateframework.github.io/specification/v1.0.31/#document-formats TUF 1.0.31, 4}
  */
 import { BoltsealError } from '../../core/errors.ts';
@@ -45,8 +45,9 @@ export function readDocument(role: TufRole, bytes: Uint8Array, what: string): Js
     throw invalidMetadata(what, 'its expiry is no time such as 2030-01-31T12:00:00Z');
   }
   requireFew(signatures, limits.tufKeys, what, 'signatures');
-  for (const name of ['keys', 'meta', 'targets'] as const) {
-    requireFew(signed[name], name === 'keys' ? limits.tufKeys : limits.tufTargets, what, name);
+  for (const name of ['meta', 'targets']) requireFew(signed[name], limits.tufTargets, what, name);
+  for (const part of [signed, objectAt(signed, 'delegations')]) {
+    for (const name of ['keys', 'roles']) requireFew(part[name], limits.tufKeys, what, name);
   }
   if (role === 'root') requireDistinctKeys(signed, what);
   if (role === 'targets') requireDigests(signed, what);
