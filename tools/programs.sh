@@ -57,6 +57,8 @@ recipes=(
   "oras|sid|oras|1.2|2~|usr/bin/oras"
   "sigstore-go-verification|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-verification"
   "sigstore-go-signing|sid|sigstore-go|1.0|2~|usr/bin/sigstore-go-signing"
+  "kubectl|trixie|kubectl|1.30|2~|usr/bin/kubectl"
+  "pkcs11-tool|$own_suite|opensc opensc-pkcs11|0.23|1~|usr/bin/pkcs11-tool"
   "rekor-cli|sid|rekor|1.3|2~|usr/bin/rekor-cli"
   "moto-python|trixie|python3-moto python3-flask-cors python3.13-minimal|5.1|6~|usr/bin/python3.13"
   "postgres|$postgres_suite|postgresql-$postgres_version|$postgres_version|$((postgres_version + 1))~|usr/lib/postgresql/$postgres_version/bin/postgres"

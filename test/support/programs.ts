@@ -20,6 +20,8 @@ const places = {
   'sigstore-go-verification': 'bin/sigstore-go-verification',
   'sigstore-go-signing': 'bin/sigstore-go-signing',
   'rekor-cli': 'bin/rekor-cli',
+  kubectl: 'bin/kubectl',
+  'pkcs11-tool': 'bin/pkcs11-tool',
   postgres: 'bin/postgres',
   initdb: 'bin/initdb',
   'moto-python': 'bin/moto-python',
