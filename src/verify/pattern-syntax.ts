@@ -302,6 +302,7 @@ function readClassCharacter(source: Source): number {
 function readRepetition(source: Source, repeated: PatternNode): PatternNode {
   const counts = readCounts(source);
   if (counts === undefined) return repeated;
+  if (repeated.kind === 'assert') throw wrong(source, 'an anchor is repeated');
   takeIf(source, '?');
   if (/^(?:[*+?]|\{\d+(?:,\d*)?\})/.test(source.text.slice(source.at))) {
     throw wrong(source, 'a repetition is repeated');
