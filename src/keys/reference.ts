@@ -3,6 +3,7 @@ import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { passwordSource } from './password.ts';
 import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
 import { awsKeys } from './providers/awskms.ts';
+import { azureKeys } from './providers/azurekms.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
 import { githubKeys } from './providers/github.ts';
@@ -19,6 +20,7 @@ export const keyProviders: readonly KeyProvider[] = [
   remoteKeys,
   fileKeys,
   awsKeys,
+  azureKeys,
   githubKeys,
   gitlabKeys,
   // Takes every scheme that is left.

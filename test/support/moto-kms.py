@@ -81,7 +81,9 @@ public_key_request = KmsResponse.get_public_key
 
 
 def get_public_key(self):
-    key = self.kms_backend.describe_key(self._get_param("KeyId"))
+    key_id = self._get_param("KeyId")
+    self._validate_key_id(key_id)
+    key = self.kms_backend.describe_key(key_id)
     require_enabled(key)
     if key.key_spec.startswith(("SYMMETRIC", "HMAC")):
         raise error("UnsupportedOperationException", f"{key.arn} is not asymmetric.")

@@ -211,6 +211,17 @@ export function explainAws(error: unknown): KmsFailure {
   };
 }
 
+/** What an error means where a key was to be made: not every region has every kind. */
+export function explainAwsMaking(error: unknown): KmsFailure {
+  const name = error instanceof Error ? error.name : '';
+  if (name !== 'ValidationException' && name !== 'UnsupportedOperationException') return explainAws(error);
+  return {
+    code: unsupported,
+    problem: 'makes no such key here',
+    hint: 'Choose another --key-type; ecdsa-p256 is there everywhere.',
+  };
+}
+
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('$metadata' in error)) return undefined;
   const metadata = error.$metadata;

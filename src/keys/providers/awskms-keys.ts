@@ -16,9 +16,11 @@ import {
   awsRequestHandler,
   awsSdk,
   explainAws,
+  explainAwsMaking,
 } from './awskms-client.ts';
 import { askKms, type KmsAsker, kmsError } from './kms-ask.ts';
 import { digestToSign, messageToSign } from './kms-digest.ts';
+import { existsAlready, isAnotherKind } from './kms-words.ts';
 import type { KeyPlace } from './lazy.ts';
 
 /** What `awskms://` references do. */
@@ -223,18 +225,8 @@ function signerOf(aws: Aws, { arn, pinned, publicKey, algorithm }: AwsKey): Sign
 /** The key that is there already. Throws `ERR_KEY_NOT_FOUND`, and `ERR_KEY_EXISTS` for one of another kind. */
 async function existingKey(aws: Aws, keyType: KeyType): Promise<AwsKey> {
   const key = await describeKey(aws);
-  if (key.publicKey.type !== keyType) {
-    throw new BoltsealError(
-      'ERR_KEY_EXISTS',
-      `${aws.name} exists in AWS KMS, and is an ${key.publicKey.type} key, not ${keyType}`,
-      { hint: `Choose another alias, or use the key as it is: --key-type ${key.publicKey.type}.` },
-    );
-  }
-  aws.asker.runtime.log({
-    level: 'warn',
-    event: 'keys.exists',
-    message: `${aws.name} exists in AWS KMS already: nothing was made`,
-  });
+  if (key.publicKey.type !== keyType) throw isAnotherKind(aws.name, service, key.publicKey.type, keyType);
+  existsAlready(aws.asker.runtime, aws.name, service);
   return key;
 }
 
@@ -255,7 +247,13 @@ async function makeKey(aws: Aws, keyType: KeyType): Promise<AwsKey> {
     Description: 'Signs container images; made by Boltseal',
   });
   const what = `making a key for ${alias}`;
-  const { KeyMetadata: metadata } = await ask(aws, what, create, { once: true });
+  const { KeyMetadata: metadata } = await askKms(aws.asker, {
+    service,
+    what,
+    once: true,
+    ask: (abortSignal) => aws.client.send(create, { abortSignal }),
+    explain: explainAwsMaking,
+  });
   const arn = isRecord(metadata) ? metadata['Arn'] : undefined;
   if (typeof arn !== 'string') throw badAnswer(what, 'no ARN');
   const name = new aws.sdk.CreateAliasCommand({ AliasName: alias, TargetKeyId: arn });

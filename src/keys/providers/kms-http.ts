@@ -15,6 +15,7 @@ import { type KmsFailure, KmsFailureError } from './kms-failure.ts';
 export interface KmsRequest {
   readonly method: string;
   readonly url: string;
+  /** By name in any case. */
   readonly headers: RequestHeaders;
   readonly body?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -45,7 +46,7 @@ export async function sendToKms(runtime: Pick<Runtime, 'fetch'>, request: KmsReq
     const response = await runtime.fetch(url.href, {
       method,
       // Nothing here unpacks an answer.
-      headers: { ...headers, 'accept-encoding': 'identity' },
+      headers: { ...lowerCased(headers), 'accept-encoding': 'identity' },
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
       ...(connection === undefined ? {} : { connection }),
@@ -70,6 +71,11 @@ export async function sendToKms(runtime: Pick<Runtime, 'fetch'>, request: KmsReq
     }
     throw new KmsFailureError(connectionFailure(url, cause), cause);
   }
+}
+
+/** `headers` by lower-case name, as a runtime wants them: SDKs write them as they like. */
+function lowerCased(headers: RequestHeaders): RequestHeaders {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** Why there was no answer. */
