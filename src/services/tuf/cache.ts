@@ -94,11 +94,15 @@ function debug(runtime: CacheRuntime, event: string, what: string, error: unknow
   runtime.log({ level: 'debug', event, message: `${what}: ${why}` });
 }
 
-/** Puts a file in its place as a whole, readable by its owner alone. Folders are made. Throws what the system throws. */
+/**
+ * Puts a file in its place as a whole, readable by its owner alone; when `isLasting`, so that it survives a loss of power.
+ * Folders are made. Throws what the system throws.
+ */
 export async function replaceFile(
   path: string,
   bytes: Uint8Array,
   runtime: Pick<Runtime, 'random'>,
+  isLasting = false,
 ): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -107,7 +111,7 @@ export async function replaceFile(
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(bytes);
-      await file.sync();
+      if (isLasting) await file.sync();
     } finally {
       await file.close();
     }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fetcher, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+import { mapConcurrent } from '../../core/concurrent.ts';
 import { BoltsealError, isBoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { invalidMetadata, readDocument, type TufRole, tufMaxBytes, tufRoles } from './document.ts';
@@ -109,21 +110,19 @@ async function update(session: Session, { names }: FollowOptions): Promise<Map<s
   });
   await updater.refresh();
   const targets = parseMetadata('targets', await readBytes(join(folder, 'targets.json')), 'targets.json');
-  const files = new Map<string, Uint8Array>();
-  for (const name of names) {
+  const found = await mapConcurrent(names, names.length, async (name): Promise<[string, Uint8Array][]> => {
     const target = targetOf(targets.signed, name);
-    if (target === undefined) continue;
+    if (target === undefined) return [];
     const path = targetPath(folder, name);
     if ((await updater.findCachedTarget(target, path)) === undefined) {
       await updater.downloadTarget(target, path).catch((cause: unknown) => {
-        throw new BoltsealError('ERR_DIGEST_MISMATCH', `${name} is not what ${source.place} says it is`, {
-          cause,
-        });
+        const message = `${name} is not what ${source.place} says it is`;
+        throw new BoltsealError('ERR_DIGEST_MISMATCH', message, { cause });
       });
     }
-    files.set(name, await readBytes(path));
-  }
-  return files;
+    return [[name, await readBytes(path)]];
+  });
+  return new Map(found.flat());
 }
 
 /** Gives the library files of `source` that are fit for it. */
@@ -141,7 +140,7 @@ function fetcherOf(session: Session): Fetcher {
   return {
     downloadBytes: read,
     async downloadFile(url, maxBytes, handler) {
-      const path = join(folder, 'download');
+      const path = join(folder, `${encodeURIComponent(url.slice(source.place.length))}.download`);
       await writeFile(path, await read(url, Math.min(maxBytes, limits.tufTargetBytes)));
       return handler(path);
     },

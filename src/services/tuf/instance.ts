@@ -106,7 +106,7 @@ export async function chooseInstance(
       return;
     }
     const document = { schema, mirror, ...(root === undefined ? {} : { root: base64(root) }) };
-    await replaceFile(path, utf8(`${JSON.stringify(document)}\n`), runtime);
+    await replaceFile(path, utf8(`${JSON.stringify(document)}\n`), runtime, true);
   } catch (cause) {
     throw new BoltsealError('ERR_FILE_WRITE', `cannot write ${path}`, {
       cause,
