@@ -21,8 +21,8 @@ import { needPrograms } from '../support/programs.ts';
 import { runInProcess } from '../support/run-cli.ts';
 import { clientIn } from '../support/sigstore.ts';
 import { pushSmallImage } from '../support/small-image.ts';
-import { blobPeers, initialized } from './sigstore-peers.ts';
-import { email, useSigstore } from './sigstore-session.ts';
+import { blobPeers } from './sigstore-peers.ts';
+import { email, initialized, useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
 let names = 0;

@@ -77,6 +77,18 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
 
+/** Remarks below a table, numbered as they are first needed. */
+export function numbered(): { note(reason: string): string; list(): string } {
+  const reasons: string[] = [];
+  return {
+    note(reason) {
+      if (!reasons.includes(reason)) reasons.push(reason);
+      return `(${reasons.indexOf(reason) + 1})`;
+    },
+    list: () => reasons.map((reason, index) => `${index + 1}. ${reason}.`).join('\n'),
+  };
+}
+
 /** What the tests of one file observed, in the order in which the rows were declared. */
 export interface Observations {
   /** Declares a row before its test runs, so that the order does not depend on which test ends first. */

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { findProgram } from '../support/programs.ts';
 import { pushSmallImage } from '../support/small-image.ts';
-import { initialized } from './sigstore-peers.ts';
-import { email, type SigstoreSession, useSigstore } from './sigstore-session.ts';
+import { email, initialized, type SigstoreSession, useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
 let images = 0;

@@ -1,6 +1,6 @@
 /** The clients of a private Sigstore as signers and verifiers of blobs, each behind the same two calls. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Bundle, bundleFromJSON, type SerializedBundle } from '@sigstore/bundle';
 import {
   DSSEBundleBuilder,
@@ -12,10 +12,10 @@ import {
 } from '@sigstore/sign';
 import { verify as npmVerify } from 'sigstore';
 import type { Attempt } from './peers.ts';
-import { email, type SigstoreSession } from './sigstore-session.ts';
+import { email, initialized, type SigstoreSession } from './sigstore-session.ts';
 
 /** Who signs and verifies. */
-export const blobPeerNames = ['cosign 3', 'cosign 2', 'sigstore-go', 'npm sigstore'] as const;
+export const blobPeerNames = ['Boltseal', 'cosign 3', 'cosign 2', 'sigstore-go', 'npm sigstore'] as const;
 
 /** One of {@link blobPeerNames}. */
 export type BlobPeerName = (typeof blobPeerNames)[number];
@@ -87,6 +87,27 @@ async function statement(blob: string): Promise<string> {
   });
 }
 
+const boltseal: BlobPeer = {
+  async sign(session, log, content) {
+    const { blob, bundle } = await newBlob(session);
+    await initialized(session);
+    const signed =
+      content === 'blob'
+        ? [blob]
+        : ['--in-toto', await session.file(`${basename(bundle)}.statement`, await statement(blob))];
+    const version = log === 'Rekor v1' ? [] : ['--rekor-version', '2'];
+    const token = { SIGSTORE_ID_TOKEN: await session.server.token(email) };
+    await session.clients.boltseal.must(['sign-blob', '--bundle', bundle, ...version, ...signed], token);
+    return { blob, bundle };
+  },
+  async verify(session, _content, { blob, bundle }) {
+    await initialized(session);
+    const args = ['verify-blob', '--bundle', bundle, ...identityFlags(session), blob];
+    const { code, stdout, stderr } = await session.clients.boltseal.run(args);
+    return { ok: code === 0, message: stdout + stderr };
+  },
+};
+
 const cosign3: BlobPeer = {
   async sign(session, log, content) {
     const { blob, bundle } = await newBlob(session);
@@ -135,9 +156,7 @@ const sigstoreGo: BlobPeer = {
   async sign(session, log, content) {
     const { blob, bundle } = await newBlob(session);
     const signed =
-      content === 'blob'
-        ? blob
-        : await session.file(`${bundle.split('/').at(-1)}.statement`, await statement(blob));
+      content === 'blob' ? blob : await session.file(`${basename(bundle)}.statement`, await statement(blob));
     const flags = [
       ...['-id-token', await session.server.token(email), '-rekor', '-tsa'],
       ...['-signing-config', await signingConfigOf(session, log)],
@@ -211,23 +230,9 @@ const npmSigstore: BlobPeer = {
 
 /** Every client. */
 export const blobPeers: Readonly<Record<BlobPeerName, BlobPeer>> = {
+  Boltseal: boltseal,
   'cosign 3': cosign3,
   'cosign 2': cosign2,
   'sigstore-go': sigstoreGo,
   'npm sigstore': npmSigstore,
 };
-
-const initializations = new WeakMap<SigstoreSession, Promise<void>>();
-
-/** Both cosigns are pointed at the private Sigstore once, as a user does it. */
-export function initialized(session: SigstoreSession): Promise<void> {
-  const done =
-    initializations.get(session) ??
-    (async () => {
-      const words = ['initialize', '--mirror', `${session.server.url}/tuf`, '--root', session.rootFile];
-      await session.clients.cosign3.must(words);
-      await session.clients.cosign2.must(words);
-    })();
-  initializations.set(session, done);
-  return done;
-}

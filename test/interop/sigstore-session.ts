@@ -3,8 +3,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { needPrograms } from '../support/programs.ts';
-import { type Client, clientIn, type SigstoreProcess, startSigstore } from '../support/sigstore.ts';
+import {
+  boltsealIn,
+  type Client,
+  clientIn,
+  oneAtATime,
+  type SigstoreProcess,
+  startSigstore,
+} from '../support/sigstore.ts';
 import { type Releases, temporaryDirectory } from '../support/temporary.ts';
+import { startWorkflowIssuer, type WorkflowIssuer } from '../support/workflow-issuer.ts';
 
 /** The programs that sign with and verify against a private Sigstore. */
 export const sigstorePrograms = [
@@ -14,7 +22,10 @@ export const sigstorePrograms = [
   'sigstore-go-verification',
   'rekor-cli',
   'openssl',
+  'skopeo',
 ] as const;
+
+type ProgramName = (typeof sigstorePrograms)[number];
 
 /** Who signs in these tests. */
 export const email = 'dev@example.com';
@@ -23,7 +34,9 @@ export const email = 'dev@example.com';
 export interface SigstoreSession {
   readonly server: SigstoreProcess;
   readonly folder: string;
-  readonly clients: Readonly<Record<(typeof sigstorePrograms)[number], Client>>;
+  readonly clients: Readonly<Record<ProgramName | 'boltseal', Client>>;
+  /** Whose tokens get certificates as GitHub's do. */
+  readonly workflows: WorkflowIssuer;
   /** The path of a target of the TUF repository, fetched once. */
   target(name: string): Promise<string>;
   /** The path of a file with this content. */
@@ -53,14 +66,25 @@ export function useSigstore(): (t: Pick<TestContext, 'skip'>) => Promise<Sigstor
 
 async function open(
   releases: Releases,
-  paths: Readonly<Record<(typeof sigstorePrograms)[number], string>>,
+  paths: Readonly<Record<ProgramName, string>>,
 ): Promise<SigstoreSession> {
   const folder = await temporaryDirectory(releases, 'boltseal-sigstore-');
-  const server = await startSigstore(releases);
+  const workflows = await startWorkflowIssuer(releases);
+  const config = join(folder, 'boltseal.yaml');
+  const issuer = { url: workflows.url, type: 'ci-provider', 'ci-provider': 'github-workflow' };
+  // JSON is YAML.
+  await writeFile(config, JSON.stringify({ issuers: [issuer] }));
+  const server = await startSigstore(releases, { args: ['--config', config] });
   const entries = sigstorePrograms.map(
     async (name) => [name, await clientIn(folder, name, paths[name])] as const,
   );
-  const clients = Object.fromEntries(await Promise.all(entries)) as SigstoreSession['clients'];
+  const programs = Object.fromEntries(await Promise.all(entries)) as Readonly<Record<ProgramName, Client>>;
+  const clients = {
+    ...programs,
+    // Its database of trust is locked by whoever has it open.
+    cosign2: oneAtATime('cosign2', programs.cosign2),
+    boltseal: await boltsealIn(folder),
+  };
   await mkdir(join(folder, 'targets'));
   const file: SigstoreSession['file'] = async (name, content) => {
     await writeFile(join(folder, name), content);
@@ -72,6 +96,7 @@ async function open(
     server,
     folder,
     clients,
+    workflows,
     file,
     rootFile: await file('root.json', Buffer.from(await root.arrayBuffer())),
     target(name) {
@@ -81,6 +106,21 @@ async function open(
       return found;
     },
   };
+}
+
+const initializations = new WeakMap<SigstoreSession, Promise<void>>();
+
+/** Boltseal and both cosigns are pointed at the private Sigstore once, as a user does it. */
+export function initialized(session: SigstoreSession): Promise<void> {
+  const done =
+    initializations.get(session) ??
+    (async () => {
+      const words = ['initialize', '--mirror', `${session.server.url}/tuf`, '--root', session.rootFile];
+      const { boltseal, cosign3, cosign2 } = session.clients;
+      await Promise.all([boltseal, cosign3, cosign2].map((client) => client.must(words)));
+    })();
+  initializations.set(session, done);
+  return done;
 }
 
 /** A target of the repository, found as a client finds it but without checking anything: that is the clients' part. */

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ProgramResult, runProgram } from './programs.ts';
+import { runInProcess } from './run-cli.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
 import type { Releases } from './temporary.ts';
 
@@ -30,7 +31,7 @@ export async function startSigstore(
 ): Promise<SigstoreProcess> {
   const server = await startServer({
     path: process.execPath,
-    announces: /http:\/\/127\.0\.0\.1:(\d+)/,
+    announces: /running at http:\/\/127\.0\.0\.1:(\d+)/,
     readyPath: '/readyz',
     env: { BOLTSEAL_PASSWORD: '', ...options.env },
     arguments: (folder) => [
@@ -48,16 +49,8 @@ export async function startSigstore(
   return {
     ...server,
     async token(email, claims = {}) {
-      const words = Object.entries(claims).flatMap(([name, value]) => ['--claim', `${name}=${value}`]);
-      const result = await runProgram(process.execPath, [
-        entry,
-        'token',
-        '--url',
-        server.url,
-        '--email',
-        email,
-        ...words,
-      ]);
+      const given = Object.entries(claims).flatMap(([name, value]) => ['--claim', `${name}=${value}`]);
+      const result = await runInProcess(['token', '--url', server.url, '--email', email, ...given]);
       if (result.code !== 0) throw new Error(`no token: ${result.stderr}`);
       return result.stdout.trim();
     },
@@ -75,18 +68,37 @@ export interface Client {
 export async function clientIn(folder: string, name: string, path: string): Promise<Client> {
   const home = join(folder, `home-${name}`);
   await mkdir(home, { recursive: true });
-  const run: Client['run'] = (args, env = {}) =>
-    runProgram(path, args, { cwd: home, env: { HOME: home, TUF_ROOT: join(home, 'tuf'), ...env } });
+  return clientOf(name, (args, env = {}) =>
+    runProgram(path, args, { cwd: home, env: { HOME: home, TUF_ROOT: join(home, 'tuf'), ...env } }),
+  );
+}
+
+/** Boltseal's own command line in this process, with its home in `folder`. */
+export async function boltsealIn(folder: string): Promise<Client> {
+  const home = join(folder, 'home-boltseal');
+  await mkdir(home, { recursive: true });
+  return clientOf('boltseal', (args, env = {}) => runInProcess(args, { env: { HOME: home, ...env } }));
+}
+
+/** The same client, of which one process runs at a time. */
+export function oneAtATime(name: string, client: Client): Client {
+  let last: Promise<unknown> = Promise.resolve();
+  return clientOf(name, (args, env) => {
+    const result = last.then(() => client.run(args, env));
+    last = result.catch(() => undefined);
+    return result;
+  });
+}
+
+function clientOf(name: string, run: Client['run']): Client {
   return {
     run,
     async must(args, env) {
       const result = await run(args, env);
-      if (result.code !== 0) {
-        throw new Error(
-          `${name} ${args.join(' ')} ended with ${result.code}:\n${result.stdout}${result.stderr}`,
-        );
-      }
-      return result;
+      if (result.code === 0) return result;
+      throw new Error(
+        `${name} ${args.join(' ')} ended with ${result.code}:\n${result.stdout}${result.stderr}`,
+      );
     },
   };
 }
