@@ -432,3 +432,21 @@ describe('mirrors', () => {
     it(`${text}_fail`, () => assert.throws(() => parseMirror(text), refused('ERR_USAGE')));
   }
 });
+
+describe('without temporary files', () => {
+  it('a repository cannot be followed, and what is kept serves_fail', {
+    skip: process.platform === 'win32',
+  }, async (t) => {
+    const { world, refresh } = await newClient(t);
+    const first = await refresh();
+    const before = process.env['TMPDIR'];
+    t.after(() => {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    });
+    process.env['TMPDIR'] = '/dev/null/nowhere';
+    await assert.rejects(refresh({ ask: 'always' }), refused('ERR_FILE_WRITE'));
+    world.runtime.pass(2 * day);
+    assert.deepEqual((await refresh()).state, first.state);
+  });
+});

@@ -133,7 +133,7 @@ function serveKept(options: RefreshOptions, kept: KeptState | undefined, reason:
   if (!canServe(options, kept)) {
     throw new BoltsealError(
       'ERR_TUF_EXPIRED',
-      `what the TUF repository ${mirror} said ${when} has expired, and it cannot be asked`,
+      `what the TUF repository ${mirror} said ${when} is too old, and it cannot be asked`,
       {
         cause: reason,
         hint: 'Ask whoever runs it; or give a trusted root that you trust by other means: --trusted-root FILE.',

@@ -34,7 +34,6 @@ export interface FollowOptions {
 export async function followRepository(source: TufSource, options: FollowOptions): Promise<TufState> {
   const folder = await temporaryFolder();
   try {
-    await prepare(folder, options);
     const session: Session = { folder, source, roots: [], failure: undefined };
     const files = await update(session, options).catch((error: unknown) => {
       throw session.failure ?? translate(error, source.place);
@@ -58,11 +57,15 @@ async function temporaryFolder(): Promise<string> {
   try {
     return await mkdtemp(join(tmpdir(), 'boltseal-tuf-'));
   } catch (cause) {
-    throw new BoltsealError('ERR_FILE_WRITE', 'a TUF repository cannot be followed without temporary files', {
-      cause,
-      hint: 'TMPDIR names a folder for them.',
-    });
+    throw noTemporaryFiles(cause);
   }
+}
+
+function noTemporaryFiles(cause: unknown): BoltsealError {
+  return new BoltsealError('ERR_FILE_WRITE', 'a TUF repository cannot be followed without temporary files', {
+    cause,
+    hint: 'TMPDIR names a folder for them.',
+  });
 }
 
 /** Lays out what is known as the library wants it. */
@@ -92,8 +95,10 @@ interface Session {
   failure: BoltsealError | undefined;
 }
 
-async function update(session: Session, { names }: FollowOptions): Promise<Map<string, Uint8Array>> {
+async function update(session: Session, options: FollowOptions): Promise<Map<string, Uint8Array>> {
   const { folder, source } = session;
+  const { names } = options;
+  await prepare(folder, options);
   const updater = new Updater({
     metadataDir: folder,
     metadataBaseUrl: source.place,
@@ -116,6 +121,7 @@ async function update(session: Session, { names }: FollowOptions): Promise<Map<s
     const path = targetPath(folder, name);
     if ((await updater.findCachedTarget(target, path)) === undefined) {
       await updater.downloadTarget(target, path).catch((cause: unknown) => {
+        if (isSystemError(cause)) throw cause;
         const message = `${name} is not what ${source.place} says it is`;
         throw new BoltsealError('ERR_DIGEST_MISMATCH', message, { cause });
       });
@@ -167,9 +173,15 @@ async function readFit(session: Session, name: string, maxBytes: number): Promis
   return Buffer.from(bytes);
 }
 
+/** Whether it was this machine, and not the repository. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && ('syscall' in error || /^Failed to persist/.test(error.message));
+}
+
 /** What the library found wrong. It tells its own errors within others as text, so that texts are all there is. */
 function translate(error: unknown, place: string): BoltsealError {
   if (isBoltsealError(error)) return error;
+  if (isSystemError(error)) return noTemporaryFiles(error);
   const text = error instanceof Error ? error.message : String(error);
   if (/less than current version|Missing file/.test(text)) {
     return new BoltsealError(
