@@ -282,4 +282,11 @@ export const limits = {
   kmsReferenceLength: 1_024,
   /** A file with the token of a user. */
   kmsTokenBytes: 65_536,
+  // ---- the GitHub Action
+  /** What buildx writes about a build: with `provenance` in it, some hundred kilobytes. */
+  buildMetadataBytes: 16_777_216,
+  /** A predicate that is attested; the bundle around it must fit in `bundleBytes`. */
+  predicateBytes: 16_777_216,
+  /** The summary of a step; GitHub takes 1 MiB. */
+  stepSummaryBytes: 1_000_000,
 } as const;
