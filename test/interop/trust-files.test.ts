@@ -8,7 +8,7 @@ import { listen } from '../../src/node/http-server.ts';
 import { publicGood } from '../../src/services/public-good.ts';
 import { needPrograms } from '../support/programs.ts';
 import { runInProcess } from '../support/run-cli.ts';
-import { type Client, clientIn } from '../support/sigstore.ts';
+import { type Client, clientIn, startSigstore } from '../support/sigstore.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { createTufWorld } from '../support/tuf-world.ts';
 import { vector } from '../vectors/vectors.ts';
@@ -217,4 +217,36 @@ test('default services are those of the instance in use, byte for byte', async (
   });
   assert.equal(exported.code, 0, exported.stderr);
   assert.deepEqual(await readFile(join(folder, 'exported.json')), Buffer.from(data.trustedRoot));
+});
+
+test('what is exported of a private Sigstore is all that cosign 3 needs', async (t) => {
+  const programs = needPrograms(t, 'cosign3');
+  if (programs === undefined) return;
+  const folder = await temporaryDirectory(t);
+  const [root, trustedRoot, config, file] = ['root.json', 'tr.json', 'sc.json', 'file'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string, string];
+  const [server, cosign] = await Promise.all([
+    startSigstore(t),
+    clientIn(folder, 'cosign3', programs.cosign3),
+  ]);
+  await writeFile(root, Buffer.from(await (await fetch(`${server.url}/tuf/1.root.json`)).arrayBuffer()));
+  await writeFile(file, 'hello');
+  const boltseal = async (...words: string[]): Promise<void> => {
+    const result = await runInProcess(words, { env: { BOLTSEAL_TRUST_DIR: join(folder, 'trust') } });
+    assert.equal(result.code, 0, result.stderr);
+  };
+  await boltseal('initialize', '--mirror', `${server.url}/tuf`, '--root', root);
+  await boltseal('trust', 'export', '--out', trustedRoot, '--signing-config', config);
+  const who = ['--certificate-identity', 'me@example.com', '--certificate-oidc-issuer', server.url];
+  const token = await server.token('me@example.com');
+  const [ours, theirs] = [join(folder, 'ours.json'), join(folder, 'theirs.json')];
+  await boltseal('sign-blob', '--identity-token', token, '--bundle', ours, file);
+  await cosign.must(['verify-blob', '--trusted-root', trustedRoot, '--bundle', ours, ...who, file]);
+  const files = ['--trusted-root', trustedRoot, '--signing-config', config];
+  await cosign.must(['sign-blob', ...files, '--identity-token', token, '--bundle', theirs, file]);
+  await boltseal('verify-blob', '--offline', '--bundle', theirs, ...who, file);
+  // Both keep what is theirs: cosign removes its whole folder.
+  await cosign.must(['initialize', '--mirror', `${server.url}/tuf`, '--root', root]);
+  await boltseal('verify-blob', '--bundle', theirs, ...who, file);
 });
