@@ -64,7 +64,11 @@ export async function startPlace(name: PlaceName, latencies: readonly number[]):
   };
 }
 
-async function openDoor(upstream: string, latency: number): Promise<Door & { close(): Promise<void> }> {
+/** A proxy in front of `upstream`, in a process of its own. */
+export async function openDoor(
+  upstream: string,
+  latency: number,
+): Promise<Door & { close(): Promise<void> }> {
   const script = fileURLToPath(new URL('./proxy-process.ts', import.meta.url));
   const child = fork(script, [upstream, String(latency)]);
   const { host } = await nextAnswer(child);

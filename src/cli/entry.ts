@@ -3,6 +3,7 @@
  * Node.js that is too old, and loads the rest only then.
  */
 import { writeSync } from 'node:fs';
+import { useCodeCache } from './code-cache.ts';
 import { oldestNode, versionLine } from './version.ts';
 
 const [first, second] = process.argv.slice(2);
@@ -16,6 +17,8 @@ if (!nodeIsNewEnough()) {
 } else if ((first === 'version' || first === '--version') && second === undefined && !outputIsRedirected()) {
   answer(versionLine());
 } else {
+  // Only what is built is CommonJS, whose files can be compiled ahead.
+  if (import.meta.filename.endsWith('.cjs')) useCodeCache(import.meta.dirname);
   import('./process.ts').then(({ start }) => start());
 }
 

@@ -1,7 +1,6 @@
 /** The {@link Runtime} of Node. */
 import { randomBytes } from 'node:crypto';
 import type { Fetch, LogEvent, Runtime } from '../core/runtime.ts';
-import { createHttpClient } from './http-client.ts';
 import type { TlsSettings } from './tls.ts';
 
 /** What {@link createRuntime} may be told; everything has a default. */
@@ -14,7 +13,7 @@ export interface RuntimeOptions {
   readonly log?: ((event: LogEvent) => void) | undefined;
   /** TLS settings of the client that is made when no `fetch` is given. */
   readonly tls?: TlsSettings | undefined;
-  /** The HTTP client; one of {@link createHttpClient} by default. */
+  /** The HTTP client; one of `createHttpClient` by default. */
   readonly fetch?: Fetch | undefined;
 }
 
@@ -22,7 +21,7 @@ export interface RuntimeOptions {
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
   const env = options.env ?? {};
   return {
-    fetch: options.fetch ?? createHttpClient({ env, tls: options.tls }),
+    fetch: options.fetch ?? lazyClient(env, options.tls),
     now: () => new Date(),
     // `performance` would load a module of its own.
     monotonic: () => Number(process.hrtime.bigint()) / 1e6,
@@ -34,6 +33,15 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     },
     platform: platform(),
     log: options.log ?? (() => undefined),
+  };
+}
+
+/** A client that is loaded for the first request: what asks nobody starts sooner. */
+function lazyClient(env: Runtime['env'], tls: TlsSettings | undefined): Fetch {
+  let client: Promise<Fetch> | undefined;
+  return async (url, init) => {
+    client ??= import('./http-client.ts').then(({ createHttpClient }) => createHttpClient({ env, tls }));
+    return (await client)(url, init);
   };
 }
 
