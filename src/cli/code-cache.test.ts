@@ -11,7 +11,7 @@ const source = new URL('./code-cache.ts', import.meta.url).href;
 async function program(folder: string): Promise<void> {
   await writeFile(
     join(folder, 'main.cjs'),
-    'exports.say = () => `${require("./late.cjs").text} ${__filename === module.filename}`;',
+    'exports.say = () => require("./late.cjs").text + " " + (__filename === module.filename);',
   );
   await writeFile(join(folder, 'late.cjs'), 'exports.text = "hello";');
 }
