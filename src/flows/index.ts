@@ -29,6 +29,7 @@ export {
   type TimestampInspection,
 } from './inspection.ts';
 export {
+  type Attestation,
   type ImageSignature,
   type SignedManifest,
   type SignImageOptions,

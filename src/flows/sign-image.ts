@@ -1,6 +1,6 @@
 import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
-import { type BoltsealError, wrapError } from '../core/errors.ts';
+import { BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations, Descriptor } from '../formats/oci.ts';
@@ -13,6 +13,8 @@ import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned }
 import type { Recorder } from './record.ts';
 import {
   type AssembledSignature,
+  attestationWriter,
+  type SignatureWriter,
   type SigningSubject,
   type StoredSignature,
   signatureWriters,
@@ -27,6 +29,11 @@ export interface SignImageOptions extends ImageOptions, SigningOptions {
   readonly recursive?: boolean | undefined;
   /** Which formats to write; both by default. */
   readonly format?: SignatureFormat | 'both' | undefined;
+  /**
+   * Attests this about each manifest in place of signing it: in a bundle, whatever `format` says. An attestation is no
+   * signature, and has no annotations.
+   */
+  readonly attestation?: Attestation | undefined;
   /** The name written into the cosign format instead of the repository's. */
   readonly identity?: string | undefined;
   /** False makes the signatures and stores nothing. */
@@ -36,6 +43,14 @@ export interface SignImageOptions extends ImageOptions, SigningOptions {
    * alone.
    */
   readonly layerRecorder?: Recorder | undefined;
+}
+
+/** What is said about an image. */
+export interface Attestation {
+  /** A URI. */
+  readonly predicateType: string;
+  /** A JSON object, which is signed as it is. */
+  readonly predicate: Uint8Array;
 }
 
 /** One signature that was made. */
@@ -78,6 +93,12 @@ export async function signImage(
   options: SignImageOptions,
   runtime: Runtime,
 ): Promise<readonly SignedManifest[]> {
+  if (options.attestation !== undefined && Object.keys(options.annotations ?? {}).length > 0) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'an attestation has no annotations: what is to be said is its predicate',
+    );
+  }
   beginSigning(options);
   const image = await openImage(reference, options, runtime, options.upload !== false);
   const manifests = await listManifests(image, options);
@@ -97,9 +118,7 @@ async function signManifest(
     annotations: options.annotations ?? {},
     dockerReference: options.identity ?? image.repository.dockerReference,
   };
-  const writers = signatureWriters.filter(({ format }) =>
-    [format, 'both', undefined].includes(options.format),
-  );
+  const writers = writersFor(options);
   const call = { signal: options.signal };
   const settled = await Promise.allSettled(
     writers.map(async (writer): Promise<ImageSignature> => {
@@ -116,6 +135,7 @@ async function signManifest(
           ...assembled.made.required,
           digest: descriptor.digest,
           annotations: subject.annotations,
+          predicateTypes: options.attestation && [options.attestation.predicateType],
         };
         const evidence = verifyBeforePublishing(() => verifyEntity(writer.entity(assembled), required));
         if (made.deferredBy !== undefined) await upload?.cancel();
@@ -132,6 +152,11 @@ async function signManifest(
   if (failed) throw failed.reason;
   const signatures = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   return { reference: pinned(image, descriptor.digest), descriptor, signatures };
+}
+
+function writersFor({ format: wanted, attestation }: SignImageOptions): readonly SignatureWriter[] {
+  if (attestation !== undefined) return [attestationWriter(attestation.predicateType, attestation.predicate)];
+  return signatureWriters.filter(({ format }) => [format, 'both', undefined].includes(wanted));
 }
 
 function report(assembled: AssembledSignature, evidence: Evidence, stored?: StoredSignature): ImageSignature {

@@ -18,7 +18,7 @@ import {
 } from '../formats/oci.ts';
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
-import { encodeSignStatement, signPredicateType } from '../formats/statement.ts';
+import { encodeAttestation, encodeSignStatement, signPredicateType } from '../formats/statement.ts';
 import { attachReferrer } from '../registry/attach.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
 import {
@@ -89,52 +89,69 @@ export interface SignatureWriter {
   ): PreparedUpload;
 }
 
-const bundleWriter: SignatureWriter = {
-  format: 'bundle',
-  describe: ({ image, annotations }) => {
-    const payload = encodeSignStatement(image.digest, annotations);
-    const envelope = { payload, payloadType: inTotoPayloadType };
-    return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload), envelope };
-  },
-  assemble: (payload, made) => ({
+/** Writes bundles of statements of one type; `encode` makes the statement about an image. */
+function bundleWriterOf(
+  predicateType: string,
+  encode: (subject: SigningSubject) => Uint8Array,
+): SignatureWriter {
+  return {
     format: 'bundle',
-    payload,
-    made,
-    content: encodeBundle({
-      material: made.material,
-      content: {
-        kind: 'envelope',
-        envelope: {
-          payload,
-          payloadType: inTotoPayloadType,
-          signatures: [{ signature: made.signature }],
+    describe: (subject) => {
+      const payload = encode(subject);
+      const envelope = { payload, payloadType: inTotoPayloadType };
+      return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload), envelope };
+    },
+    assemble: (payload, made) => ({
+      format: 'bundle',
+      payload,
+      made,
+      content: encodeBundle({
+        material: made.material,
+        content: {
+          kind: 'envelope',
+          envelope: {
+            payload,
+            payloadType: inTotoPayloadType,
+            signatures: [{ signature: made.signature }],
+          },
         },
-      },
+      }),
     }),
-  }),
-  entity: ({ content }) => entityFromBundle(content, { place: 'file' }),
-  prepare: (repository, { image }, runtime, options) => {
-    const upload = begin(repository.beginUpload(options));
-    const config = begin(storeEmptyConfig(repository, options));
-    return {
-      store: async ({ content }) => {
-        const [blob] = await Promise.all([upload.then((open) => open.complete(content, options)), config]);
-        const again = begin(repository.getBlob(blob, { ...options, maxBytes: limits.bundleBytes }));
-        const { bytes, descriptor } = bundleManifest({
-          bundle: content,
-          subject: image,
-          predicateType: signPredicateType,
-          created: runtime.now(),
-        });
-        const referrer = { manifest: bytes, descriptor, subject: image.digest };
-        const { place } = await attachReferrer(repository, referrer, runtime, options);
-        const manifest = descriptor.digest;
-        return { place, manifest, readBack: entityFromBundle(await again, { place, manifest }) };
-      },
-      cancel: () => cancel(upload),
-    };
-  },
-};
+    entity: ({ content }) => entityFromBundle(content, { place: 'file' }),
+    prepare: (repository, { image }, runtime, options) => {
+      const upload = begin(repository.beginUpload(options));
+      const config = begin(storeEmptyConfig(repository, options));
+      return {
+        store: async ({ content }) => {
+          const [blob] = await Promise.all([upload.then((open) => open.complete(content, options)), config]);
+          const again = begin(repository.getBlob(blob, { ...options, maxBytes: limits.bundleBytes }));
+          const { bytes, descriptor } = bundleManifest({
+            bundle: content,
+            subject: image,
+            predicateType,
+            created: runtime.now(),
+          });
+          const referrer = { manifest: bytes, descriptor, subject: image.digest };
+          const { place } = await attachReferrer(repository, referrer, runtime, options);
+          const manifest = descriptor.digest;
+          return { place, manifest, readBack: entityFromBundle(await again, { place, manifest }) };
+        },
+        cancel: () => cancel(upload),
+      };
+    },
+  };
+}
+
+const bundleWriter = bundleWriterOf(signPredicateType, ({ image, annotations }) =>
+  encodeSignStatement(image.digest, annotations),
+);
+
+/** Writes attestations: bundles as signatures are, of another predicate type. */
+export function attestationWriter(predicateType: string, predicate: Uint8Array): SignatureWriter {
+  return bundleWriterOf(predicateType, ({ image, dockerReference }) =>
+    encodeAttestation({ name: dockerReference, digest: image.digest, predicateType, predicate }),
+  );
+}
 
 const cosignWriter: SignatureWriter = {
   format: 'cosign',

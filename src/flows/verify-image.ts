@@ -21,6 +21,8 @@ import {
 export interface VerifyImageOptions extends ImageOptions, SignerOptions {
   /** Annotations that must have been signed, with these values. */
   readonly annotations?: Annotations | undefined;
+  /** Requires an attestation of one of these types in place of a signature. */
+  readonly predicateTypes?: readonly string[] | undefined;
   /** False accepts a signature by a trusted key whatever image it names, as cosign's flag does: replays pass. */
   readonly checkClaims?: boolean | undefined;
   /** Signatures at hand, instead of those in the registry. */
@@ -91,8 +93,8 @@ export async function verifyImage(
   await nextTurn();
   const { judgeCandidates, judgeGiven } = await import('./judge.ts');
   const [signer, { places, candidates }] = await Promise.all([signerRequirements(options), finding]);
-  const { annotations, checkClaims, given } = options;
-  const required = { ...signer, digest, annotations, checkClaims };
+  const { annotations, checkClaims, predicateTypes, given } = options;
+  const required = { ...signer, digest, annotations, checkClaims, predicateTypes };
   const judged = given ? judgeGiven(given, required) : judgeCandidates(candidates, required);
   const report: VerificationReport = { reference: pinned(image, digest), digest, places, ...judged };
   if (report.accepted.length > 0) return report;

@@ -1,6 +1,6 @@
 /** in-toto statements. {@link https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/statement.md} */
 import { type Digest, digestAlgorithm, digestHex, isDigest } from '../core/digest.ts';
-import { utf8 } from '../core/encoding.ts';
+import { fromUtf8, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
@@ -40,6 +40,28 @@ export function encodeSignStatement(digest: Digest, annotations: Annotations): U
     `{"_type":"${statementType}","subject":[{"digest":{"${digestAlgorithm(digest)}":"${digestHex(digest)}"},` +
       `"annotations":${annotationsJson(annotations, false)}}],` +
       `"predicateType":"${signPredicateType}","predicate":{}}`,
+  );
+}
+
+/** What {@link encodeAttestation} puts together. */
+export interface AttestationParts {
+  /** The image, by its repository. */
+  readonly name: string;
+  readonly digest: Digest;
+  readonly predicateType: string;
+  /** JSON, which is written as it is. */
+  readonly predicate: Uint8Array;
+}
+
+/**
+ * The statement that `cosign attest` 3 signs for an image: of type v0.1, with the repository as the name of the subject.
+ * {@link https://github.com/in-toto/attestation/tree/v1.1.0/spec/v0.1.0#statement}
+ */
+export function encodeAttestation({ name, digest, predicateType, predicate }: AttestationParts): Uint8Array {
+  const subject = `{"name":${JSON.stringify(name)},"digest":{"${digestAlgorithm(digest)}":"${digestHex(digest)}"}}`;
+  return utf8(
+    `{"_type":"${statementTypeV01}","subject":[${subject}],"predicateType":${JSON.stringify(predicateType)},` +
+      `"predicate":${fromUtf8(predicate, 'the predicate').trim()}}`,
   );
 }
 
