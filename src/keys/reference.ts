@@ -8,6 +8,7 @@ import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
 import { githubKeys } from './providers/github.ts';
 import { gitlabKeys } from './providers/gitlab.ts';
+import { kubernetesKeys } from './providers/k8s.ts';
 import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
@@ -21,6 +22,7 @@ export const keyProviders: readonly KeyProvider[] = [
   fileKeys,
   awsKeys,
   azureKeys,
+  kubernetesKeys,
   githubKeys,
   gitlabKeys,
   // Takes every scheme that is left.

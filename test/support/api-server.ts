@@ -26,6 +26,8 @@ export interface ApiRequest {
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The body as it came, when it is no text. */
+  readonly bytes: Uint8Array;
   /** Who the client's certificate says it is. */
   readonly client?: string | undefined;
 }
@@ -44,12 +46,13 @@ export type ApiHandler = (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>
 export function apiFetch(handler: ApiHandler): Fetch {
   return async (url, { method, headers, body }) => {
     const { pathname, search, host } = new URL(url);
-    const text = body instanceof Uint8Array ? Buffer.from(body).toString() : '';
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array(0);
     const answer = await handler({
       method,
       path: `${pathname}${search}`,
       headers: { host, ...headers },
-      body: text,
+      body: Buffer.from(bytes).toString(),
+      bytes,
     });
     return respond({ status: answer.status, headers: headersOf(answer), body: bodyOf(answer) });
   };
@@ -89,9 +92,9 @@ export async function serveApi(t: Releases, handler: ApiHandler): Promise<ApiSer
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
       const { method = '', url: path = '' } = incoming;
       const headers = incoming.headers as Record<string, string>;
-      const body = Buffer.concat(chunks).toString();
+      const bytes = Buffer.concat(chunks);
       const client = clientOf(incoming.socket as TLSSocket);
-      const answer = await handler({ method, path, headers, body, client });
+      const answer = await handler({ method, path, headers, body: bytes.toString(), bytes, client });
       outgoing.writeHead(answer.status, headersOf(answer));
       outgoing.end(answer.status === 204 ? undefined : bodyOf(answer));
     })().catch((error: unknown) => outgoing.destroy(error instanceof Error ? error : undefined));
