@@ -6,6 +6,7 @@ import { awsKeys } from './providers/awskms.ts';
 import { azureKeys } from './providers/azurekms.ts';
 import { environmentKeys } from './providers/env.ts';
 import { fileKeys } from './providers/file.ts';
+import { gcpKeys } from './providers/gcpkms.ts';
 import { githubKeys } from './providers/github.ts';
 import { gitlabKeys } from './providers/gitlab.ts';
 import { kubernetesKeys } from './providers/k8s.ts';
@@ -22,6 +23,7 @@ export const keyProviders: readonly KeyProvider[] = [
   fileKeys,
   awsKeys,
   azureKeys,
+  gcpKeys,
   kubernetesKeys,
   githubKeys,
   gitlabKeys,

@@ -46,6 +46,7 @@ test('AWS KMS, as moto plays it', async (t) => {
     throttled: failure('ThrottlingException'),
     denied: failure('AccessDeniedException', 'User: arn:aws:iam::1:user/x is not authorized'),
     expired: failure('ExpiredTokenException', 'The security token included in the request is expired'),
+    empty: 'ERR_KEY_PROVIDER',
     spoil: (body) => ('Signature' in body ? { ...body, Signature: 'MAYCAQECAQE=' } : body),
     secrets: ['testing'],
   });

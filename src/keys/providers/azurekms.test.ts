@@ -56,6 +56,7 @@ test('Azure Key Vault, by its own SDK', async (t) => {
     throttled: answer(429, { error: { code: 'Throttled', message: 'slower' } }, { 'retry-after': '2' }),
     denied: answer(403, { error: { code: 'Forbidden', message: 'Caller is not authorized' } }),
     expired: answer(401, { error: { code: 'Unauthorized', message: 'AKV10022: Invalid audience' } }),
+    empty: 'ERR_KEY_PROVIDER',
     spoil: (body) => ('kid' in body && 'value' in body ? { ...body, value: 'A'.repeat(86) } : body),
     secrets: [token, identitySecret],
   });

@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { createTestGcpKms, newServiceAccount } from '../../../test/support/gcp-kms.ts';
+import { fetchInto } from '../../../test/support/in-process.ts';
+import { kmsContract } from '../../../test/support/kms-contract.ts';
+import { answer, type Step } from '../../../test/support/services.ts';
+import { temporaryDirectory } from '../../../test/support/temporary.ts';
+import { gcpKeys } from './gcpkms.ts';
+
+const failure = (code: number, status: string): Step =>
+  answer(code, { error: { code, message: 'for a reason', status } }, { 'content-type': 'application/json' });
+
+const ring = 'projects/acme/locations/europe-west1/keyRings/release';
+
+test('Google Cloud KMS, by its own SDK', async (t) => {
+  const account = newServiceAccount();
+  const folder = await temporaryDirectory(t);
+  // Where the SDK looks for credentials.
+  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'account.json');
+  await writeFile(join(folder, 'account.json'), account.file);
+  const kms = createTestGcpKms(account);
+  let keys = 0;
+  const path = (reference: string): string => reference.slice('gcpkms://'.length);
+  await kmsContract(t, {
+    provider: gcpKeys,
+    fetch: fetchInto(kms),
+    newReference: () => `gcpkms://${ring}/cryptoKeys/key-${++keys}`,
+    makes: ['ecdsa-p256', 'ecdsa-p384', 'ed25519', 'rsa-2048'],
+    refuses: ['ecdsa-p521'],
+    longestMessage: 65_536,
+    disable: async (reference) => kms.setState(path(reference), 'DISABLED'),
+    rotate: async (reference) => kms.rotate(path(reference)),
+    async makeOthers() {
+      const make = (algorithm: string): string => {
+        const key = `${ring}/cryptoKeys/${algorithm}`;
+        kms.make(key, algorithm);
+        kms.setState(`${key}/cryptoKeyVersions/1`, 'ENABLED');
+        return `gcpkms://${key}`;
+      };
+      const strange = [
+        'RSA_SIGN_PSS_2048_SHA256',
+        'RSA_SIGN_PKCS1_4096_SHA512',
+        'EC_SIGN_SECP256K1_SHA256',
+      ].map(make);
+      return {
+        encrypts: make('GOOGLE_SYMMETRIC_ENCRYPTION'),
+        strange: [...strange, ...strange.map((one) => `${one}/cryptoKeyVersions/1`)],
+      };
+    },
+    throttled: failure(429, 'RESOURCE_EXHAUSTED'),
+    denied: failure(403, 'PERMISSION_DENIED'),
+    expired: failure(401, 'UNAUTHENTICATED'),
+    empty: 'ERR_KEY_DISABLED',
+    spoil: (body) => ('signature' in body ? { ...body, signature: 'MAYCAQECAQE=' } : body),
+    secrets: ['PRIVATE KEY', 'eyJ'],
+  });
+});
