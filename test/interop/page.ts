@@ -20,6 +20,9 @@ const sections = {
   busybox: 'A real image',
   signers: 'Many signers at once',
   sigstore: 'With identities, against a private Sigstore',
+  identities: 'Images signed with identities',
+  workflows: 'Identities of workflows',
+  later: 'Logs that come later, and older bundles',
 } as const;
 
 /** The identifier of a section. */

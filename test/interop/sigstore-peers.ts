@@ -57,7 +57,8 @@ async function newBlob(session: SigstoreSession): Promise<{ blob: string; bundle
   return { blob, bundle: join(session.folder, `blob-${number}.bundle`), text };
 }
 
-function signingConfigOf(session: SigstoreSession, log: LogVersion): Promise<string> {
+/** The signing configuration that an instance publishes for a log, as a file. */
+export function signingConfigOf(session: SigstoreSession, log: LogVersion): Promise<string> {
   return session.target(
     log === 'Rekor v1' ? 'signing_config.v0.2.json' : 'signing_config_rekor_v2.v0.2.json',
   );
@@ -208,12 +209,8 @@ const npmSigstore: BlobPeer = {
   },
   async verify(session, content, { blob, bundle }) {
     const serialized = JSON.parse(await readFile(bundle, 'utf8')) as SerializedBundle;
-    const cache = join(session.folder, 'npm-tuf');
-    await mkdir(cache, { recursive: true });
     const options = {
-      tufMirrorURL: `${session.server.url}/tuf`,
-      tufRootPath: session.rootFile,
-      tufCachePath: cache,
+      ...(await npmTrust(session)),
       certificateIssuer: session.server.url,
       certificateIdentityEmail: email,
     };
@@ -236,3 +233,12 @@ export const blobPeers: Readonly<Record<BlobPeerName, BlobPeer>> = {
   'sigstore-go': sigstoreGo,
   'npm sigstore': npmSigstore,
 };
+
+/** The options by which npm sigstore knows the Sigstore. */
+export async function npmTrust(
+  session: SigstoreSession,
+): Promise<Record<'tufMirrorURL' | 'tufRootPath' | 'tufCachePath', string>> {
+  const tufCachePath = join(session.folder, 'npm-tuf');
+  await mkdir(tufCachePath, { recursive: true });
+  return { tufMirrorURL: `${session.server.url}/tuf`, tufRootPath: session.rootFile, tufCachePath };
+}
