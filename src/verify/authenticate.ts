@@ -3,10 +3,9 @@ import { BoltsealError } from '../core/errors.ts';
 import type { PublicKey } from '../formats/public-key.ts';
 import type { VerificationMaterial } from '../formats/verification-material.ts';
 import type { SignedEntity } from './entity.ts';
-import { verifiedHash } from './signature.ts';
+import { type SignatureHash, verifiedHash } from './signature.ts';
 
-/** The hashes a signature may be over. */
-export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
+export type { SignatureHash };
 
 /** Which key verified a signature, and over which hash (`pure` for Ed25519, which has none of its own choosing). */
 export interface Authentication {

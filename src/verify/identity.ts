@@ -12,8 +12,6 @@ import {
 } from '../formats/fulcio-extensions.ts';
 import { openPattern } from './pattern.ts';
 
-export { type Workflow, workflowIdentity } from './workflow-identity.ts';
-
 /** The identity in a certificate of Fulcio. */
 export interface CertificateIdentity {
   /** The one subject alternative name: an email address, a URI, or a user name (`name!domain`). */

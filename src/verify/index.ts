@@ -9,3 +9,4 @@ export * from './trust.ts';
 export * from './verdict.ts';
 export * from './verify-blob.ts';
 export * from './verify-entity.ts';
+export * from './workflow-identity.ts';

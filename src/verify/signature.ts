@@ -1,7 +1,9 @@
 /** Which signatures a key may have made, and whether it made one. */
 import { verify } from 'node:crypto';
 import type { KeyType, PublicKey } from '../formats/public-key.ts';
-import type { SignatureHash } from './authenticate.ts';
+
+/** The hashes a signature may be over. */
+export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
 
 /**
  * The hashes tried for a key type, in order. cosign signs P-384 and P-521 with SHA-256 (version 2) or with the hash of
