@@ -29,6 +29,14 @@ export {
   type TimestampInspection,
 } from './inspection.ts';
 export {
+  createKeylessSession,
+  type KeylessCredential,
+  type KeylessOptions,
+  type KeylessSession,
+} from './keyless.ts';
+export { createRecorder, type Recorder, type RecorderOptions, type RecordingServices } from './record.ts';
+export { type SignBlobOptions, type SignedBlob, signBlob, signStatement } from './sign-blob.ts';
+export {
   type Attestation,
   type ImageSignature,
   type SignedManifest,
@@ -37,10 +45,14 @@ export {
   signImage,
   signImages,
 } from './sign-image.ts';
+export type { SignerOptions } from './signer-requirements.ts';
+export type { SigningIdentity, SigningOptions } from './signing.ts';
+export { type SubmitDeferredOptions, type SubmittedSignature, submitDeferred } from './submit-deferred.ts';
 export { type Attachment, type ImageTree, treeImage } from './tree-image.ts';
 export { type TriangulateType, triangulateImage, triangulateTypes } from './triangulate-image.ts';
 export { type LoadedTrust, loadTrust, type TrustOptions, type TrustSource } from './trust.ts';
 export { type UpgradedBundle, upgradeBundle } from './upgrade-bundle.ts';
+export { type GivenBlobSignature, type VerifyBlobOptions, verifyBlobSignature } from './verify-blob.ts';
 export {
   distinctSignatures,
   type GivenSignature,
