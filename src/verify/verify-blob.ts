@@ -90,8 +90,13 @@ function signedOf(
       `the payload of the bundle is of type ${shown}, not ${inTotoPayloadType}`,
     );
   }
-  const [only] = signatures;
-  if (only === undefined) throw new BoltsealError('ERR_BUNDLE_INVALID', 'the envelope has no signature');
+  const [only, ...others] = signatures;
+  if (only === undefined || others.length > 0) {
+    throw new BoltsealError(
+      'ERR_BUNDLE_INVALID',
+      `the envelope has ${signatures.length} signatures, not one`,
+    );
+  }
   const bytes = preAuthEncoding(payloadType, payload);
   const { signature } = only;
   return { bytes, content: { signature, digest: digestsOf(bytes), envelope: { payload, payloadType } } };
