@@ -13,6 +13,7 @@ import { kubernetesKeys } from './providers/k8s.ts';
 import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
+import { openBaoKeys, vaultKeys } from './providers/vault.ts';
 import type { PublicKey, Signer } from './signer.ts';
 
 /** Every key provider; the first that owns a reference loads it. */
@@ -24,6 +25,8 @@ export const keyProviders: readonly KeyProvider[] = [
   awsKeys,
   azureKeys,
   gcpKeys,
+  vaultKeys,
+  openBaoKeys,
   kubernetesKeys,
   githubKeys,
   gitlabKeys,

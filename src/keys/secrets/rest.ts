@@ -33,6 +33,8 @@ export interface RestRequest {
   /** What is being done, for errors: `storing COSIGN_PASSWORD`. */
   readonly what: string;
   readonly body?: Json;
+  /** Whether a `POST` does no more when it is done twice. */
+  readonly repeatable?: boolean;
   /** Statuses that are an answer and no failure. */
   readonly accept: readonly number[];
 }
@@ -46,7 +48,7 @@ export interface RestAnswer {
 }
 
 /**
- * Asks a service; again while that may help. Creating (`POST`) is done once. Throws `ERR_KEY_ACCESS` for 401 and 403,
+ * Asks a service; again while that may help. A `POST` that is not `repeatable` is done once. Throws `ERR_KEY_ACCESS` for 401 and 403,
  * `ERR_KEY_NOT_FOUND` for 404, `ERR_KEY_PROVIDER` for everything else that is not accepted, or what the service's own
  * `explain` says; `ERR_SERVICE_INSECURE` for plain HTTP to another machine.
  */
@@ -59,7 +61,7 @@ export async function askRest(
   return await askKms(asker, {
     service: service.name,
     what: request.what,
-    once: method === 'POST',
+    once: method === 'POST' && request.repeatable !== true,
     async ask(signal) {
       const answer = await sendToKms(asker.runtime, {
         method,
