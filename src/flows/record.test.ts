@@ -115,7 +115,10 @@ test('certificates need a proven time: refused when the recorder is made, and be
     await fails('ERR_SIGNING_CONFIG', createRecorder(services, runtime).record(await certified()));
     assert.equal(runtime.seen.length, 0);
   }
-  // A key needs none.
+  // Neither a signature that was timestamped before nor a key needs any.
+  const second = createRecorder({ logs: [log(v2, 2)], timestampAuthorities: [] }, runtime);
+  const logged = await second.record(await certified(), { isTimestamped: true });
+  assert.equal(logged.logEntries.length, 1);
   const entry = await createRecorder({ logs: [log(v2, 2)], timestampAuthorities: [] }, runtime).record(
     await newRecordable(signer),
   );

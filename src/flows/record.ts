@@ -31,6 +31,13 @@ export interface RecorderOptions extends Omit<ServiceOptions, 'signal'> {
 /** What proves that a signature is public, and when it was made. */
 export type RecordedMaterial = Pick<VerificationMaterial, 'timestamps' | 'logEntries'>;
 
+/** How one signature is recorded. */
+export interface RecordOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Whether it was timestamped before, so that nothing here has to prove its time. */
+  readonly isTimestamped?: boolean | undefined;
+}
+
 /** What records signatures. */
 export interface Recorder {
   /** How many entries and timestamps come with each signature, each of another log or authority. */
@@ -41,10 +48,7 @@ export interface Recorder {
    * Records a signature everywhere at once. The first failure ends what is still under way and rejects: with
    * `ERR_SIGNING_CONFIG` before anything is sent, else with what the services reject with.
    */
-  record(
-    signature: RecordableSignature,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<RecordedMaterial>;
+  record(signature: RecordableSignature, options?: RecordOptions): Promise<RecordedMaterial>;
 }
 
 /** Attempts with a service that is not the last one that can be asked. */
@@ -78,8 +82,8 @@ export function createRecorder(
   return {
     required: { logEntries: logs.length, timestamps: timestampAuthorities.length },
     requireRecordable,
-    async record(signature, { signal } = {}) {
-      if (signature.certificate !== undefined) requireTime();
+    async record(signature, { signal, isTimestamped = false } = {}) {
+      if (signature.certificate !== undefined && !isTimestamped) requireTime();
       requireRecordable(signature.publicKey, contentOf(signature));
       const ending = new AbortController();
       const both = signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]);

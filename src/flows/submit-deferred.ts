@@ -39,8 +39,8 @@ export interface SubmittedSignature {
 /**
  * Logs a deferred signature, verifies it as a stranger would, and stores it beside its image, or returns the bundle of a
  * file. It may be done again: a log has one entry for one signature. Throws `ERR_LOG_DEFERRED` when the certificate has
- * ended and the log signs the time of submission, which no verifier would accept; else what recording, verifying and
- * storing throw.
+ * ended and the log signs the time of submission, or when the log has no entries that fit the format: no verifier would
+ * accept that; else what recording, verifying and storing throw.
  */
 export async function submitDeferred(
   deferred: DeferredSignature,
@@ -48,19 +48,19 @@ export async function submitDeferred(
   runtime: Runtime,
 ): Promise<SubmittedSignature> {
   const { recorder, trust, signal } = options;
-  requireTimely(deferred, options, runtime);
+  requireAcceptable(deferred, options, runtime);
+  const { timestamps, signature } = deferred;
   const [certificate] = deferred.certificates;
   const publicKey = parsePublicKey(deferred.publicKey, 'the key of a deferred signature');
   const { logEntries } = await recorder.record(
     {
       ...messageOf(deferred),
-      signature: deferred.signature,
+      signature,
       publicKey,
       ...(certificate === undefined ? {} : { certificate }),
     },
-    { signal },
+    { signal, isTimestamped: timestamps.length > 0 },
   );
-  const { timestamps, signature } = deferred;
   const made: MadeSignature = {
     signature,
     publicKey,
@@ -84,12 +84,24 @@ export async function submitDeferred(
   return { signature: deferred, logIndexes, ...result };
 }
 
-/** A log with signed times says when it was submitted; that must lie within the life of the certificate. */
-function requireTimely(
-  { certificates: [certificate] }: DeferredSignature,
+/**
+ * What no verifier would accept is not logged. A log with signed times says when it was submitted, which must lie within
+ * the life of the certificate; a log without them has entries for which the cosign format has no place.
+ */
+function requireAcceptable(
+  { certificates: [certificate], format }: DeferredSignature,
   { signsTime }: SubmitDeferredOptions,
   runtime: Runtime,
 ): void {
+  if (format === 'cosign' && !signsTime) {
+    throw new BoltsealError(
+      'ERR_LOG_DEFERRED',
+      'the log speaks Rekor v2, whose entries the cosign format (.sig) cannot hold',
+      {
+        hint: 'Submit it to a log of Rekor v1 (--rekor-version 1). The bundle of the same image needs none.',
+      },
+    );
+  }
   if (certificate === undefined || !signsTime) return;
   const { notAfter } = parseCertificate(certificate, 'the certificate of a deferred signature');
   if (runtime.now() <= notAfter) return;

@@ -12,6 +12,11 @@ import { type Releases, temporaryDirectory } from '../support/temporary.ts';
 
 const email = 'dev@example.com';
 
+/** One signature in the document of `log submit`. */
+interface Submitted {
+  readonly error?: { readonly code: string };
+}
+
 describe('keyless', () => {
   const queue: (() => Promise<void>)[] = [];
   const releases: Releases = { after: (release) => void queue.push(release) };
@@ -199,6 +204,11 @@ describe('keyless', () => {
     const still = await run(['log', 'submit', '--signing-config', config, file]);
     assert.equal(still.code, 21);
     assert.equal(parseDeferredLog(await readFile(file), 'x').length, 3);
+    // A log of Rekor v2 takes all but the signature in the cosign format, which has no place for its entries.
+    const second = await run(['log', 'submit', '--rekor-version', '2', '-o', 'json', file]);
+    const codes = JSON.parse(second.stdout).signatures.map((one: Submitted) => one.error?.code);
+    assert.deepEqual(codes.sort(), ['ERR_LOG_DEFERRED', undefined, undefined]);
+    assert.equal(parseDeferredLog(await readFile(file), 'x').length, 1);
     await must(['log', 'submit', file]);
     await assert.rejects(stat(file));
     assert.equal((await run(['verify', ...identity(), reference])).code, 0);
