@@ -15,16 +15,15 @@ import {
   signatureManifest,
 } from '../../src/formats/cosign-layer.ts';
 import { type Descriptor, parseManifest } from '../../src/formats/oci.ts';
-import { encodePem } from '../../src/formats/pem.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../../src/formats/trusted-root.ts';
-import { needPrograms } from '../support/programs.ts';
-import { runInProcess } from '../support/run-cli.ts';
-import { clientIn } from '../support/sigstore.ts';
-import { pushSmallImage } from '../support/small-image.ts';
+import type { PushedManifest } from '../support/small-image.ts';
+import { checkSection, observations, table } from './page.ts';
+import { newImage, signImage, verifyImage } from './sigstore-image-peers.ts';
 import { blobPeers } from './sigstore-peers.ts';
 import { email, initialized, useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
+const found = observations();
 let names = 0;
 
 /** A session whose clients know the server, with what these tests need of it. */
@@ -47,13 +46,6 @@ async function opened(t: Parameters<typeof session>[0]) {
 }
 
 type World = NonNullable<Awaited<ReturnType<typeof opened>>>;
-
-/** Runs Boltseal, which must succeed. */
-async function boltseal(...argv: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runInProcess(argv);
-  assert.equal(code, 0, `${argv.join(' ')}\n${stderr}`);
-  return stdout;
-}
 
 /** What cosign's own flags for an older format are. */
 function oldFlags({ url, rekor }: World, cosign: 2 | 3): readonly string[] {
@@ -81,7 +73,7 @@ async function verifies(
   who: readonly string[],
 ): Promise<void> {
   const flags = ['verify-blob', '--trusted-root', trustFile, '--bundle', bundle, ...who, artifact];
-  if (by === 'Boltseal') await boltseal(...flags);
+  if (by === 'Boltseal') await open.clients.boltseal.must(flags);
   else await open.clients.cosign3.must(flags);
 }
 
@@ -100,11 +92,14 @@ async function assertSame(one: string, other: string, without?: 'without timesta
   assert.deepEqual(first, second);
 }
 
+const createRow = found.expect(
+  '`bundle create` of the files that `sign-blob` of cosign 3 and cosign 2 writes',
+);
 test('what cosign signed without a bundle becomes one, by either program', async (t) => {
   const world = await opened(t);
   if (world === undefined) return;
   const { open, rekor, token, identity, path } = world;
-  const { cosign3, cosign2 } = open.clients;
+  const { boltseal, cosign3, cosign2 } = open.clients;
   const artifact = await open.file(`${++names}-artifact`, `artifact ${names}\n`);
   const { key, pub, env } = pair;
   for (const [cosign, version] of [
@@ -126,9 +121,9 @@ test('what cosign signed without a bundle becomes one, by either program', async
     const all = [...files, '--rfc3161-timestamp', parts.timestamp, '--rekor-url', rekor];
     const create = ['bundle', 'create', '--artifact', artifact];
     const [byUs, byCosign, fromOld] = [path('us.json'), path('cosign.json'), path('from-old.json')];
-    await boltseal(...create, ...all, '--out', byUs);
+    await boltseal.must([...create, ...all, '--out', byUs]);
     await cosign3.must([...create, ...all, '--out', byCosign]);
-    await boltseal(...create, '--bundle', parts.bundle, '--rekor-url', rekor, '--out', fromOld);
+    await boltseal.must([...create, '--bundle', parts.bundle, '--rekor-url', rekor, '--out', fromOld]);
     await assertSame(byUs, byCosign);
     await verifies('cosign 3', world, byUs, artifact, identity);
     await verifies('Boltseal', world, byCosign, artifact, identity);
@@ -144,11 +139,17 @@ test('what cosign signed without a bundle becomes one, by either program', async
   ]) {
     const made = path('key.bundle.json');
     const flags = ['--artifact', artifact, ...given, '--key', pub, '--rekor-url', rekor, '--out', made];
-    await boltseal('bundle', 'create', ...flags);
+    await boltseal.must(['bundle', 'create', ...flags]);
     await verifies(given[0] === '--bundle' ? 'cosign 3' : 'Boltseal', world, made, artifact, ['--key', pub]);
   }
+  createRow.observed(
+    'the same bundle as cosign 3 makes; each program verifies what the other made, keyless and with a key',
+  );
 });
 
+const attestRow = found.expect(
+  '`bundle create` and `bundle upgrade` of attestations in older bundles of cosign 3 and cosign 2',
+);
 test('attestations in older bundles become new ones; cosign 3 finds no entry of its own', async (t) => {
   const world = await opened(t);
   if (world === undefined) return;
@@ -163,8 +164,9 @@ test('attestations in older bundles become new ones; cosign 3 finds no entry of 
     await cosign.must(['attest-blob', ...oldFlags(world, version), ...about, artifact]);
     const [created, upgraded] = [path('created.json'), path('upgraded.json')];
     const flags = ['--artifact', artifact, '--bundle', old, '--rekor-url', rekor, '--out', created];
-    await boltseal('bundle', 'create', ...flags);
-    await boltseal('bundle', 'upgrade', old, '--rekor-url', rekor, '--out', upgraded);
+    await open.clients.boltseal.must(['bundle', 'create', ...flags]);
+    const upgrade = ['bundle', 'upgrade', old, '--rekor-url', rekor, '--out', upgraded];
+    await open.clients.boltseal.must(upgrade);
     // It looks for the envelope as cosign 2 writes it.
     const byCosign = path('cosign.json');
     const { code, stderr } = await open.clients.cosign3.run([
@@ -186,8 +188,12 @@ test('attestations in older bundles become new ones; cosign 3 finds no entry of 
     ];
     await open.clients.cosign3.must([...check, ...identity, artifact]);
   }
+  attestRow.observed(
+    'cosign 3 verifies them. **Defect of cosign 3:** it cannot make one of its own older bundle, whose log entry it does not find',
+  );
 });
 
+const upgradeRow = found.expect('`bundle upgrade` of bundles of version 0.2 (npm sigstore) and 0.1');
 test('older bundles become new ones, the same by either program', async (t) => {
   const world = await opened(t);
   if (world === undefined) return;
@@ -217,23 +223,24 @@ test('older bundles become new ones, the same by either program', async (t) => {
   const older = [signed.bundle, await open.file(`${++names}-v01.json`, JSON.stringify(v01))];
   for (const bundle of older) {
     const [byUs, byCosign] = [path('us.json'), path('cosign.json')];
-    await boltseal('bundle', 'upgrade', bundle, '--rekor-url', rekor, '--out', byUs);
-    await open.clients.cosign3.must(['bundle', 'upgrade', bundle, '--rekor-url', rekor, '--out', byCosign]);
+    const upgrade = ['bundle', 'upgrade', bundle, '--rekor-url', rekor];
+    await open.clients.boltseal.must([...upgrade, '--out', byUs]);
+    await open.clients.cosign3.must([...upgrade, '--out', byCosign]);
     await verifies('cosign 3', world, byUs, signed.blob, identity);
     await verifies('Boltseal', world, byCosign, signed.blob, identity);
     await assertSame(byUs, byCosign);
   }
+  upgradeRow.observed('the same bundle as cosign 3 makes; each program verifies what the other made');
 });
 
 interface SignatureTag {
-  readonly repository: string;
   readonly tag: string;
   readonly layer: Descriptor;
   readonly payload: Uint8Array;
 }
 
 /** The one signature of the `.sig` tag of an image. */
-async function signatureTagOf(url: string, repository: string, digest: string): Promise<SignatureTag> {
+async function signatureTagOf(url: string, { repository, digest }: PushedManifest): Promise<SignatureTag> {
   const tag = `${digest.replace(':', '-')}.sig`;
   const accept = 'application/vnd.oci.image.manifest.v1+json';
   const response = await fetch(`${url}/v2/${repository}/manifests/${tag}`, { headers: { accept } });
@@ -242,17 +249,22 @@ async function signatureTagOf(url: string, repository: string, digest: string): 
   const [layer] = manifest.layers;
   assert.ok(layer !== undefined);
   const blob = await fetch(`${url}/v2/${repository}/blobs/${layer.digest}`);
-  return { repository, tag, layer, payload: new Uint8Array(await blob.arrayBuffer()) };
+  return { tag, layer, payload: new Uint8Array(await blob.arrayBuffer()) };
 }
 
 /** Replaces the `.sig` manifest by one with `layer`, whose payload is there. */
-async function replaceSignature(url: string, found: SignatureTag, layer: Descriptor): Promise<void> {
+async function replaceSignature(
+  url: string,
+  repository: string,
+  { tag }: SignatureTag,
+  layer: Descriptor,
+): Promise<void> {
   const config = signatureConfig([layer.digest]);
-  const upload = await fetch(`${url}/v2/${found.repository}/blobs/uploads/`, { method: 'POST' });
+  const upload = await fetch(`${url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
   const location = new URL(upload.headers.get('location') ?? '', url);
   location.searchParams.set('digest', digestOf(config));
   await fetch(location, { method: 'PUT', body: Buffer.from(config) });
-  const response = await fetch(`${url}/v2/${found.repository}/manifests/${found.tag}`, {
+  const response = await fetch(`${url}/v2/${repository}/manifests/${tag}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' },
     body: Buffer.from(signatureManifest([layer])),
@@ -260,97 +272,50 @@ async function replaceSignature(url: string, found: SignatureTag, layer: Descrip
   assert.equal(response.status, 201);
 }
 
-function withChain(found: SignatureTag, trust: TrustedRoot): Descriptor {
-  const { signature, material } = parseSignatureLayer(found.layer, found.payload, 'x');
+function withChain({ layer, payload }: SignatureTag, trust: TrustedRoot): Descriptor {
+  const { signature, material } = parseSignatureLayer(layer, payload, 'x');
   const leaf = material.certificates?.slice(0, 1) ?? [];
   const certificates = [...leaf, ...(trust.certificateAuthorities[0]?.chain ?? [])];
-  return signatureLayer(found.payload, signature, { ...material, certificates });
+  return signatureLayer(payload, signature, { ...material, certificates });
 }
 
+const layersRow = found.expect('the annotations of a `.sig` layer, keyless and with a key');
+const chainRow = found.expect('a keyless `.sig` of cosign 3 with the whole chain, as Boltseal writes it');
 test('layers of keyless signatures are as cosign writes them, and skopeo takes them', async (t) => {
   const world = await opened(t);
-  const programs = needPrograms(t, 'skopeo');
-  if (world === undefined || programs === undefined) return;
-  const { open, url, rekor, token, identity, trust } = world;
-  const { cosign2, cosign3 } = open.clients;
-  const host = new URL(url).host;
-  const { key, pub, env } = pair;
-  const keyless = ['--identity-token', token];
-  const withKey = ['--key', key];
+  if (world === undefined) return;
+  const { open, url, trust } = world;
   const cases = [
-    [cosign2, [...oldFlags(world, 2), ...keyless], identity],
-    [cosign3, [...oldFlags(world, 3), ...keyless], identity],
-    [cosign2, [...oldFlags(world, 2), ...withKey], ['--key', pub]],
+    ['cosign 2', 'identity'],
+    ['cosign 3', 'identity'],
+    ['cosign 2', 'key'],
   ] as const;
-  const policies = await skopeoPolicies(world, host, pub);
-  const skopeo = await clientIn(open.folder, 'skopeo', programs.skopeo);
-  for (const [index, [cosign, flags, who]] of cases.entries()) {
-    const repository = `bundles/image${index}`;
-    const image = await pushSmallImage(open.server, repository, {
-      content: `bundle image ${index}\n`,
-      tag: 'it',
-    });
-    await cosign.must(['sign', ...flags, ...stampFlags(world), image.reference], env);
-    const found = await signatureTagOf(url, repository, image.digest);
-    const { signature, material } = parseSignatureLayer(found.layer, found.payload, 'x');
+  for (const [signer, who] of cases) {
+    const image = await newImage(open);
+    const signing = { signer, storage: 'cosign format', log: 'Rekor v1' } as const;
+    await signImage(open, image.reference, signing, { who });
+    const tag = await signatureTagOf(url, image);
+    const { signature, material } = parseSignatureLayer(tag.layer, tag.payload, 'x');
     assert.equal(material.logEntries.length, 1);
     assert.equal(material.timestamps.length, 1);
-    const written = signatureLayer(found.payload, signature, material);
-    assert.equal(JSON.stringify(written.annotations), JSON.stringify(found.layer.annotations));
+    const written = signatureLayer(tag.payload, signature, material);
+    assert.equal(JSON.stringify(written.annotations), JSON.stringify(tag.layer.annotations));
+    if (signer === 'cosign 2') continue;
 
     // cosign 3 leaves the chain out, and skopeo needs it.
-    const isKeyless = material.certificates !== undefined;
-    const policy = isKeyless ? policies.keyless : policies.key;
-    const copy = ['--registries.d', policies.folder, '--policy', policy, 'copy', '--src-tls-verify=false'];
-    const skopeoTakes = async () =>
-      skopeo.run([
-        ...copy,
-        `docker://${host}/${repository}:it`,
-        `dir:${join(open.folder, `copy${++names}`)}`,
-      ]);
-    const asItWas = await skopeoTakes();
-    assert.equal(asItWas.code === 0, !(isKeyless && cosign === cosign3), asItWas.stderr);
-    if (!isKeyless) continue;
-    await replaceSignature(url, found, withChain(found, trust));
-    const rewritten = await skopeoTakes();
-    assert.equal(rewritten.code, 0, rewritten.stderr);
-    // The one that did not make the signature.
-    if (cosign === cosign2) await cosign3.must(['verify', ...who, image.reference]);
-    else await cosign2.must(['verify', ...who, '--rekor-url', rekor, image.reference]);
+    const asItWas = await verifyImage(open, 'skopeo', image, { who });
+    assert.equal(asItWas?.ok, false);
+    await replaceSignature(url, image.repository, tag, withChain(tag, trust));
+    for (const reader of ['skopeo', 'cosign 2'] as const) {
+      const rewritten = await verifyImage(open, reader, image, { who });
+      assert.ok(rewritten?.ok, rewritten?.message);
+    }
   }
+  layersRow.observed('byte for byte as cosign 2 and cosign 3 write them');
+  chainRow.observed('skopeo accepts it, which refused it without; cosign 2 as well');
 });
 
-/** What skopeo is told: where signatures are, and whose it accepts. */
-async function skopeoPolicies(
-  { open, url, trust }: World,
-  host: string,
-  keyPath: string,
-): Promise<{ readonly folder: string; readonly keyless: string; readonly key: string }> {
-  const { mkdir } = await import('node:fs/promises');
-  const folder = join(open.folder, 'registries.d');
-  await mkdir(folder, { recursive: true });
-  await open.file('registries.d/x.yaml', `docker:\n  ${host}:\n    use-sigstore-attachments: true\n`);
-  const chain = trust.certificateAuthorities[0]?.chain ?? [];
-  const root = chain.slice(-1).map((der) => encodePem('CERTIFICATE', der));
-  const caPath = await open.file('fulcio.pem', root.join(''));
-  const log = trust.tlogs.find(({ keyDetails }) => keyDetails === 'PKIX_ECDSA_P256_SHA_256');
-  const rekorPublicKeyPath = await open.file(
-    'rekor.pub',
-    encodePem('PUBLIC KEY', log?.key ?? new Uint8Array(0)),
-  );
-  const policy = async (name: string, who: object): Promise<string> => {
-    const rule = { type: 'sigstoreSigned', ...who, signedIdentity: { type: 'matchRepository' } };
-    return open.file(
-      name,
-      JSON.stringify({ default: [{ type: 'reject' }], transports: { docker: { [host]: [rule] } } }),
-    );
-  };
-  return {
-    folder,
-    keyless: await policy('keyless.json', {
-      fulcio: { caPath, oidcIssuer: url, subjectEmail: email },
-      rekorPublicKeyPath,
-    }),
-    key: await policy('key.json', { keyPath, rekorPublicKeyPath }),
-  };
-}
+test('docs/reference/interop.md says what was observed', async (t) => {
+  if ((await session(t)) === undefined) return;
+  await checkSection('bundles', table(['What', 'Outcome'], found.rows()));
+});

@@ -22,7 +22,8 @@ const sections = {
   sigstore: 'With identities, against a private Sigstore',
   identities: 'Images signed with identities',
   workflows: 'Identities of workflows',
-  later: 'Logs that come later, and older bundles',
+  later: 'Signed first, logged later',
+  bundles: 'Bundles made of parts and of older bundles',
 } as const;
 
 /** The identifier of a section. */

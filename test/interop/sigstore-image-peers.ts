@@ -51,8 +51,8 @@ export const imageVerifierNames = [
 /** One of {@link imageVerifierNames}. */
 export type ImageVerifierName = (typeof imageVerifierNames)[number];
 
-/** The annotation of every signature here. */
-const annotation = ['-a', 'env=prod'];
+/** What signatures are made with, and what verifiers that know annotations ask for. */
+const annotation = 'env=prod';
 
 /** A new image, which nobody signed, in the registry of the Sigstore. */
 export function newImage({ server }: SigstoreSession): Promise<PushedManifest> {
@@ -87,20 +87,29 @@ export function serviceFlags({ server: { url } }: SigstoreSession): readonly str
 /** cosign 3's own flags for its older format. */
 export const olderFormat = ['--new-bundle-format=false', '--use-signing-config=false'] as const;
 
-/** Signs an image by `who`: the identity that `token` has, of {@link email} unless told. Throws when it fails. */
+/** By whom an image is signed, and with what. */
+export interface Signing {
+  readonly who: Who;
+  /** Whose identity; that of {@link email} unless told. */
+  readonly token?: string;
+  /** Of each `name=value`; {@link annotation} unless told. */
+  readonly annotations?: readonly string[];
+}
+
+/** Signs an image. Throws when it fails. */
 export async function signImage(
   session: SigstoreSession,
-  { signer, storage, log }: ImageSigning,
-  who: Who,
   reference: string,
-  token?: string,
+  { signer, storage, log }: ImageSigning,
+  { who, token, annotations = [annotation] }: Signing,
 ): Promise<void> {
   await initialized(session);
   const { key } = await keyPair(session);
   const isKey = who === 'key';
   const identity = isKey ? '' : (token ?? (await session.server.token(email)));
   const env = isKey ? noPassword : { SIGSTORE_ID_TOKEN: identity };
-  const words = ['sign', ...(isKey ? ['--key', key] : []), ...annotation];
+  const pairs = annotations.flatMap((pair) => ['-a', pair]);
+  const words = ['sign', ...(isKey ? ['--key', key] : []), ...pairs];
   const { boltseal, cosign3, cosign2 } = session.clients;
   if (signer === 'Boltseal') {
     const format = storage === 'cosign format' ? ['--format', 'cosign'] : [];
@@ -148,17 +157,17 @@ const verifiers: Readonly<Record<ImageVerifierName, Verify>> = {
   Boltseal: async (session, image, expected) => {
     // With a key cosign wants a log entry unless told otherwise; here it has to be asked for.
     const log = expected.who === 'key' ? ['--insecure-ignore-tlog=false'] : [];
-    const words = ['verify', ...(await whoFlags(session, expected)), ...log, ...annotation];
+    const words = ['verify', ...(await whoFlags(session, expected)), ...log, '-a', annotation];
     return attempt(
       await session.clients.boltseal.run([...words, '--use-signed-timestamps', image.reference]),
     );
   },
   'cosign 3': async (session, image, expected) => {
-    const words = ['verify', ...(await whoFlags(session, expected)), ...annotation];
+    const words = ['verify', ...(await whoFlags(session, expected)), '-a', annotation];
     return attempt(await session.clients.cosign3.run([...words, '--use-signed-timestamps', image.reference]));
   },
   'cosign 2': async (session, image, expected) => {
-    const words = ['verify', ...(await whoFlags(session, expected)), ...annotation];
+    const words = ['verify', ...(await whoFlags(session, expected)), '-a', annotation];
     const services = ['--rekor-url', `${session.server.url}/rekor`, '--use-signed-timestamps'];
     return attempt(await session.clients.cosign2.run([...words, ...services, image.reference]));
   },

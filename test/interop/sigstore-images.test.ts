@@ -97,7 +97,7 @@ for (const who of ['identity', 'key'] as const) {
         const open = await session(t);
         if (open === undefined) return;
         const image = await newImage(open);
-        await signImage(open, signing, who, image.reference);
+        await signImage(open, image.reference, signing, { who });
         for (const verifier of imageVerifierNames) {
           const cell = [who, titleOf(signing), verifier].join('/');
           const verified = await verifyImage(open, verifier, image, { who });
@@ -122,12 +122,8 @@ for (const who of ['identity', 'key'] as const) {
       const open = await session(t);
       if (open === undefined) return;
       const image = await newImage(open);
-      await signImage(
-        open,
-        { signer: 'Boltseal', storage: 'both formats', log: 'Rekor v1' },
-        who,
-        image.reference,
-      );
+      const signing = { signer: 'Boltseal', storage: 'both formats', log: 'Rekor v1' } as const;
+      await signImage(open, image.reference, signing, { who });
       for (const verifier of imageVerifierNames) {
         const verified = await verifyImage(open, verifier, image, { who, isOther: true });
         assert.equal(verified?.ok, false, verifier);
