@@ -189,10 +189,12 @@ export function rootFromInclusion(
   if (ranges.length !== proof.length) {
     throw inconsistent(`${what} has ${proof.length} hashes; it must have ${ranges.length}`);
   }
-  let root = leafHash;
-  for (const [step, range] of ranges.entries()) {
+  const root = Uint8Array.from(leafHash);
+  for (let step = 0; step < ranges.length; step++) {
+    const { start } = ranges[step] as LeafRange;
     const sibling = proof[step] as Uint8Array;
-    root = range.start > index ? hashNode(root, sibling) : hashNode(sibling, root);
+    if (start > index) hashNodeInto(root, 0, root, sibling);
+    else hashNodeInto(root, 0, sibling, root);
   }
   return root;
 }

@@ -3,7 +3,7 @@
  * as what is being verified. Each of the three is compared, on every path: an entry that is bound to less proves nothing
  * about what is verified.
  */
-import { equalBytes } from '../core/encoding.ts';
+import { equalBytes, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
@@ -55,7 +55,9 @@ export function checkEntryBody(
   }
   if (!Object.hasOwn(entryVersionsV1, entry.kind)) throw unsupported(entry);
   if (entryVersionsV1[entry.kind as keyof typeof entryVersionsV1] !== entry.version) throw unsupported(entry);
-  if (entry.kind === 'hashedrekord' && equalBytes(body, expectedV1(content, signer, hash))) return;
+  const expected =
+    entry.kind === 'dsse' ? expectedEnvelopeV1(body, content, signer) : expectedV1(content, signer, hash);
+  if (entry.kind !== 'intoto' && equalBytes(body, expected)) return;
   checkV1(entry, parseV1(body), content, signer);
 }
 
@@ -67,6 +69,28 @@ function expectedV1(content: SignedContent, signer: EntrySigner, hash: Signature
   if (digest === undefined) return nothing;
   const verifier = encodeVerifierPem(verifierOfSigner(signer));
   return encodeEntryV1({ kind: 'hashedrekord', hash, digest, signature: content.signature, verifier });
+}
+
+/** What comes in a canonical body of an envelope before the one value that is not compared: the hash of its JSON. */
+const beforeEnvelopeHash = utf8(
+  `{"apiVersion":"${entryVersionsV1.dsse}","kind":"dsse","spec":{"envelopeHash":{"algorithm":"sha256","value":"`,
+);
+
+/**
+ * As {@link expectedV1}, of an envelope. The hash of the envelope is taken from the body itself: it is that of the JSON
+ * as the client sent it, which is not known any more; payload and signature are all that an envelope has.
+ */
+function expectedEnvelopeV1(body: Uint8Array, content: SignedContent, signer: EntrySigner): Uint8Array {
+  if (content.envelope === undefined) return nothing;
+  const start = beforeEnvelopeHash.length;
+  const digits = Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1', start, start + 64);
+  const verifier = encodeVerifierPem(verifierOfSigner(signer));
+  return encodeEntryV1({
+    kind: 'dsse',
+    envelopeHash: Buffer.from(digits, 'hex'),
+    payloadHash: sha256(content.envelope.payload),
+    signatures: [{ signature: content.signature, verifier }],
+  });
 }
 
 /** As {@link expectedV1}, of Rekor v2. */
