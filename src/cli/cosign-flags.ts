@@ -185,15 +185,6 @@ const tree: readonly CosignFlag[] = [
   },
 ];
 
-const keys: readonly CosignFlag[] = [
-  {
-    name: 'kms',
-    type: 'string',
-    instead:
-      'Keys in a key management service are not supported yet. Leave this flag out for a key pair in files.',
-  },
-];
-
 const token: readonly CosignFlag[] = [
   {
     name: 'sk',
@@ -217,11 +208,8 @@ const initialize: readonly CosignFlag[] = [
 
 /** Flags of cosign, understood or refused, by the kind of command that knows them. */
 export const cosignFlags: Readonly<
-  Record<
-    'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'keys' | 'token' | 'initialize',
-    readonly CosignFlag[]
-  >
-> = { registry, sign, signBlob, verify, tree, keys, token, initialize };
+  Record<'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'token' | 'initialize', readonly CosignFlag[]>
+> = { registry, sign, signBlob, verify, tree, token, initialize };
 
 /** A key of {@link cosignFlags}. */
 export type CosignFlagSet = keyof typeof cosignFlags;

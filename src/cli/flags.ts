@@ -76,6 +76,12 @@ const table = {
     complete: 'file',
     help: 'The PEM file with the private key to import: RSA, EC or PKCS #8, not encrypted; - for standard input.',
   },
+  kms: {
+    type: 'string',
+    value: 'REF',
+    group: 'Key',
+    help: 'Make the key where it stays: awskms://…, azurekms://…, gcpkms://…, hashivault://…, openbao://…, or the scheme of a plugin.',
+  },
   'key-type': {
     type: 'enum',
     values: ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-2048', 'rsa-3072', 'rsa-4096'],

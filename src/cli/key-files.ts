@@ -2,16 +2,21 @@
 import { access } from 'node:fs/promises';
 import { BoltsealError } from '../core/errors.ts';
 import type { KeyPairFiles } from '../keys/generate.ts';
+import type { GeneratedKey } from '../keys/provider.ts';
 import type { CommandContext } from './command.ts';
 import { writeFiles } from './files.ts';
 import { isInteractive } from './keys.ts';
 
-/** Where a key pair goes. */
-export interface KeyPairPaths {
-  readonly privateKey: string;
+/** Where a public key goes. */
+export interface PublicKeyPath {
   readonly publicKey: string;
   /** Whether existing files may be replaced. */
   readonly overwrite: boolean;
+}
+
+/** Where a key pair goes. */
+export interface KeyPairPaths extends PublicKeyPath {
+  readonly privateKey: string;
 }
 
 /**
@@ -21,10 +26,21 @@ export interface KeyPairPaths {
 export async function keyPairPaths(prefix: string, context: CommandContext): Promise<KeyPairPaths> {
   const privateKey = `${prefix}.key`;
   const publicKey = `${prefix}.pub`;
+  return { privateKey, publicKey, overwrite: await mayOverwrite([privateKey, publicKey], context) };
+}
+
+/** The file of the public half of `prefix`, as {@link keyPairPaths}. */
+export async function publicKeyPath(prefix: string, context: CommandContext): Promise<PublicKeyPath> {
+  const publicKey = `${prefix}.pub`;
+  return { publicKey, overwrite: await mayOverwrite([publicKey], context) };
+}
+
+/** Whether there is something to overwrite, and it may be. Throws `ERR_FILE_EXISTS` when it may not. */
+async function mayOverwrite(paths: readonly string[], context: CommandContext): Promise<boolean> {
   const existing: string[] = [];
-  for (const path of [privateKey, publicKey]) if (await exists(path)) existing.push(path);
+  for (const path of paths) if (await exists(path)) existing.push(path);
   const overwrite = existing.length > 0 && (context.flags.get('yes') || (await confirmed(existing, context)));
-  if (existing.length === 0 || overwrite) return { privateKey, publicKey, overwrite };
+  if (existing.length === 0 || overwrite) return overwrite;
   throw new BoltsealError(
     'ERR_FILE_EXISTS',
     `${existing.join(' and ')} already exist${existing.length === 1 ? 's' : ''}`,
@@ -45,6 +61,27 @@ async function confirmed(existing: readonly string[], context: CommandContext): 
   if (!isInteractive(context)) return false;
   const { askYesNo } = await import('./prompt.ts');
   return askYesNo(`${existing.join(' and ')} will be lost for ever. Overwrite?`, context.signal);
+}
+
+/** Writes the public half of a key that was made elsewhere, and prints which key it is. */
+export async function writeGeneratedKey(
+  { reference, publicKey }: GeneratedKey,
+  path: PublicKeyPath,
+  { command, output }: CommandContext,
+): Promise<void> {
+  const { type, hint, pem } = publicKey;
+  await writeFiles([
+    { path: path.publicKey, content: Buffer.from(pem), mode: 0o644, overwrite: path.overwrite },
+  ]);
+  output.say(`Public key written to ${path.publicKey}`);
+  if (!output.json) return void output.data(`${reference}\n`);
+  output.document(`boltseal.${command.name}/1`, {
+    reference,
+    publicKeyFile: path.publicKey,
+    keyType: type,
+    keyHint: hint,
+    publicKey: pem,
+  });
 }
 
 /** Writes the pair and says so. */

@@ -1,7 +1,7 @@
 /** Key references: `cosign.key`, `env://NAME`, `-`, `https://…`, each loaded by its provider. */
 import { BoltsealError, isBoltsealError } from '../core/errors.ts';
 import { passwordSource } from './password.ts';
-import type { KeyContext, KeyOptions, KeyProvider } from './provider.ts';
+import type { GeneratedKey, KeyContext, KeyOptions, KeyProvider } from './provider.ts';
 import { awsKeys } from './providers/awskms.ts';
 import { azureKeys } from './providers/azurekms.ts';
 import { environmentKeys } from './providers/env.ts';
@@ -14,7 +14,7 @@ import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
 import { openBaoKeys, vaultKeys } from './providers/vault.ts';
-import type { PublicKey, Signer } from './signer.ts';
+import type { KeyType, PublicKey, Signer } from './signer.ts';
 
 /** Every key provider; the first that owns a reference loads it. */
 export const keyProviders: readonly KeyProvider[] = [
@@ -58,6 +58,25 @@ export async function loadVerificationKeys(
   options: KeyOptions,
 ): Promise<readonly PublicKey[]> {
   return await providerOf(reference).loadVerificationKeys(reference, contextOf(options)).catch(nameForms);
+}
+
+/**
+ * Makes a key where it stays, as `reference` says; one of that kind that is there already is used. Throws `ERR_USAGE` for a
+ * place that makes none, `ERR_KEY_EXISTS` for a name that a key of another kind has, `ERR_KEY_UNSUPPORTED` for a kind that
+ * the place has not, and as {@link loadSigner}.
+ */
+export async function generateKey(
+  reference: string,
+  keyType: KeyType,
+  options: KeyOptions,
+): Promise<GeneratedKey> {
+  const provider = providerOf(reference);
+  if (provider.generate !== undefined) {
+    return await provider.generate(reference, keyType, contextOf(options)).catch(nameForms);
+  }
+  throw new BoltsealError('ERR_USAGE', `no key can be made in the place of a reference ${provider.form}`, {
+    hint: `Keys are made in ${formsOf((candidate) => candidate.generate !== undefined)}.`,
+  });
 }
 
 function contextOf(options: KeyOptions): KeyContext {

@@ -180,12 +180,17 @@ export const commands: readonly CommandSpec[] = [
     description: [
       'Writes an encrypted private key (readable by you alone) and its public key. cosign reads both. Files that exist ' +
         'are overwritten only after a yes.',
+      'With --kms the private key is made in a key management service and never leaves it. The public key is written, and ' +
+        'the reference to exactly this key is printed; a key that is there already is used as it is.',
       passwords,
     ],
-    flags: ['key-type', 'output-key-prefix', 'yes', 'output'],
-    cosign: ['keys'],
+    flags: ['kms', 'key-type', 'output-key-prefix', 'yes', 'output'],
     examples: [
       { text: 'cosign.key and cosign.pub in this folder.', command: 'boltseal generate-key-pair' },
+      {
+        text: 'A key in AWS KMS, and cosign.pub.',
+        command: 'boltseal generate-key-pair --kms awskms:///alias/release',
+      },
       {
         text: 'release.key and release.pub, of type Ed25519.',
         command: 'boltseal generate-key-pair --output-key-prefix release --key-type ed25519',
