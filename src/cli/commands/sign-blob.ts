@@ -92,7 +92,9 @@ function report({ bundle, signature, evidence }: SignedBlob, { args, flags, outp
     output.say(output.style.dim(`  log entry ${logIndex} in ${log}`));
   }
   if (bundleFile === undefined || bundleFile === '-') return;
-  const words = ['boltseal', 'verify-blob', '--bundle', bundleFile, ...verifyWords(evidence, flags), path];
+  // Of a statement it is one of its subjects that is verified.
+  const file = flags.get('in-toto') ? 'SUBJECT' : path;
+  const words = ['boltseal', 'verify-blob', '--bundle', bundleFile, ...verifyWords(evidence, flags), file];
   output.say(`verify with: ${words.map(shellWord).join(' ')}`);
 }
 
