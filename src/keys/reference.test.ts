@@ -118,7 +118,7 @@ describe('key references', () => {
       ],
       'a web address': ['https://example.com/cosign.pub', { allowRemoteKeys: true }, 'ERR_USAGE'],
       'no reference': ['', {}, 'ERR_USAGE'],
-      'PKCS#11, not yet': ['pkcs11:token=x', {}, 'ERR_KEY_REFERENCE_UNKNOWN'],
+      'a PKCS#11 URI without a key': ['pkcs11:token=x', {}, 'ERR_USAGE'],
       'an unknown scheme': ['nosuch://x', {}, 'ERR_KEY_REFERENCE_UNKNOWN'],
     };
     for (const [name, [reference, given, expected]] of Object.entries(cases)) {

@@ -10,6 +10,7 @@ import { gcpKeys } from './providers/gcpkms.ts';
 import { githubKeys } from './providers/github.ts';
 import { gitlabKeys } from './providers/gitlab.ts';
 import { kubernetesKeys } from './providers/k8s.ts';
+import { pkcs11Keys } from './providers/pkcs11.ts';
 import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
@@ -27,6 +28,7 @@ export const keyProviders: readonly KeyProvider[] = [
   gcpKeys,
   vaultKeys,
   openBaoKeys,
+  pkcs11Keys,
   kubernetesKeys,
   githubKeys,
   gitlabKeys,
