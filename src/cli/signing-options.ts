@@ -45,6 +45,18 @@ export async function signingSetup(context: CommandContext): Promise<SigningSetu
   return keyless(context, wanted);
 }
 
+/**
+ * The reference to exactly the key that signed, its version pinned, when it is kept elsewhere. Undefined for every other,
+ * and for one that could not be loaded: its error is told where it signs.
+ */
+export async function keptElsewhere({ signer, isKeyless }: SigningSetup): Promise<string | undefined> {
+  if (isKeyless) return undefined;
+  return Promise.resolve(signer).then(
+    (loaded) => ('reference' in loaded ? loaded.reference : undefined),
+    () => undefined,
+  );
+}
+
 interface Wanted {
   /** Whether signatures are recorded in the logs of the configuration. */
   readonly log: boolean;

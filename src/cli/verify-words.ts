@@ -28,7 +28,14 @@ export function verifyWords({ signedBy, material }: SignedEvidence, flags: Flags
   ];
 }
 
-/** What the public half of a key is called where its private half is `x.key`. */
+/**
+ * What verifies what `key` signed: the place that keeps it, which gives its public key out; the file that is written beside
+ * a key file; or the usual name for keys that are private alone, in variables and on standard input. The PIN of a token is
+ * for signing.
+ */
 function publicKeyName(key: string): string {
+  if (key.startsWith('pkcs11:'))
+    return key.replace(/([?&])pin-(?:value|source)=[^&]*&?/g, '$1').replace(/[?&]$/, '');
+  if (/^(?!env:)[A-Za-z][A-Za-z0-9+.-]+:\/\//.test(key)) return key;
   return key.endsWith('.key') ? `${key.slice(0, -'.key'.length)}.pub` : 'cosign.pub';
 }

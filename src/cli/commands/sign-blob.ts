@@ -11,7 +11,7 @@ import { readWhole } from '../blob-input.ts';
 import type { CommandContext, Flags } from '../command.ts';
 import { addDeferred, deferredParts } from '../deferred-file.ts';
 import { type FileToWrite, writeFiles } from '../files.ts';
-import { signingSetup } from '../signing-options.ts';
+import { keptElsewhere, signingSetup } from '../signing-options.ts';
 import { materialDocument, signerDocument } from '../verify/evidence-document.ts';
 import { verifyWords } from '../verify-words.ts';
 
@@ -27,7 +27,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   const signed = await make(artifact, { ...setup, signal });
   if (signed.made.deferredBy !== undefined) return keepDeferred(signed, artifact, context);
   await writeAsked(signed, flags);
-  report(signed, context);
+  report(signed, await keptElsewhere(setup), context);
 }
 
 /** What cannot be written is refused before anything is signed. */
@@ -74,7 +74,11 @@ async function writeAsked({ bundle, signature, certificate }: SignedBlob, flags:
   if (files.length > 0) await writeFiles(files);
 }
 
-function report({ bundle, signature, evidence }: SignedBlob, { args, flags, output }: CommandContext): void {
+function report(
+  { bundle, signature, evidence }: SignedBlob,
+  keyReference: string | undefined,
+  { args, flags, output }: CommandContext,
+): void {
   const [path = ''] = args;
   const bundleFile = flags.get('blob-bundle');
   if (output.json) {
@@ -82,6 +86,7 @@ function report({ bundle, signature, evidence }: SignedBlob, { args, flags, outp
       bundle: base64(bundle),
       signature: base64(signature),
       ...signerDocument(evidence.signedBy),
+      ...(keyReference === undefined ? {} : { keyReference }),
       ...materialDocument(evidence.material),
     });
     return;

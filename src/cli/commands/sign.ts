@@ -11,7 +11,7 @@ import { annotationsOf, imageOptions } from '../image-options.ts';
 import { reportFailures } from '../outcomes.ts';
 import { startProgress } from '../progress.ts';
 import { errorDocument } from '../report-error.ts';
-import { type SigningSetup, signingSetup } from '../signing-options.ts';
+import { keptElsewhere, type SigningSetup, signingSetup } from '../signing-options.ts';
 import { materialDocument, signerDocument } from '../verify/evidence-document.ts';
 import { verifyWords } from '../verify-words.ts';
 
@@ -49,10 +49,16 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   );
   await writeAsked(flags, outcomes);
   await keepDeferred(flags, outcomes);
-  if (output.json) output.document('boltseal.sign/1', { images: outcomes.map(outcomeDocument) });
-  else
+  const keyReference = await keptElsewhere(signing);
+  if (output.json) {
+    const key = keyReference === undefined ? {} : { keyReference };
+    output.document('boltseal.sign/1', { ...key, images: outcomes.map(outcomeDocument) });
+  } else {
     for (const outcome of outcomes)
       if ('signed' in outcome) printSigned(outcome.signed, context, annotations);
+    const isSigned = outcomes.some((outcome) => 'signed' in outcome);
+    if (keyReference !== undefined && isSigned) output.say(`signed with: ${shellWord(keyReference)}`);
+  }
   if (!signing.isKeyless) await signing.signer;
   return reportFailures(
     outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
