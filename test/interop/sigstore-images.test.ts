@@ -9,6 +9,7 @@ import {
   imageSignings,
   imageVerifierNames,
   newImage,
+  serviceFlags,
   signImage,
   verifyImage,
   type Who,
@@ -149,6 +150,35 @@ describe('an index', () => {
       }
     }
     row.observed('Boltseal, cosign 3 and cosign 2 verify each');
+  });
+});
+
+describe('attestations', () => {
+  const row = found.expect(
+    'an image that has only an attestation, by `cosign attest` of cosign 3 and cosign 2',
+  );
+  test('attestations are no signatures', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    const { cosign3, cosign2 } = open.clients;
+    const predicate = ['--predicate', await open.file('predicate.json', '{"answer":42}')];
+    const token = { SIGSTORE_ID_TOKEN: await open.server.token(email) };
+    const identity = ['--certificate-identity', email, '--certificate-oidc-issuer', open.server.url];
+    const [byThree, byTwo] = [await newImage(open), await newImage(open)];
+    await cosign3.must(['attest', '--yes', ...predicate, byThree.reference], token);
+    await cosign2.must(['attest', ...serviceFlags(open), ...predicate, byTwo.reference], token);
+    await cosign3.must(['verify-attestation', ...identity, byThree.reference]);
+    for (const cosign of [cosign3, cosign2]) {
+      await cosign.must(['verify-attestation', ...identity, byTwo.reference]);
+    }
+    await cosign3.must(['verify', ...identity, byThree.reference]);
+    assert.notEqual((await cosign3.run(['verify', ...identity, byTwo.reference])).code, 0);
+    for (const { reference } of [byThree, byTwo]) {
+      assert.equal((await open.clients.boltseal.run(['verify', ...identity, reference])).code, 10);
+    }
+    row.observed(
+      'both verify it with `verify-attestation`. Boltseal says that nobody signed the image. **Defect of cosign 3:** its `verify` takes its own attestation for a signature',
+    );
   });
 });
 

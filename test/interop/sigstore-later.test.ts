@@ -24,7 +24,7 @@ test('the first entry of the log, which cosign 2 takes for missing, is nobody’
   if (open !== undefined) await blobPeers.Boltseal.sign(open, 'Rekor v1', 'blob');
 });
 
-describe('a log that is down', { concurrency: 2 }, () => {
+describe('a log that is down', { concurrency: 3 }, () => {
   for (const log of ['Rekor v1', 'Rekor v2'] as const) {
     const imageRow = found.expect(`\`boltseal sign --defer-log FILE\`, then \`log submit FILE\`, ${log}`);
     const blobRow = found.expect(`the same with \`sign-blob\`, ${log}`);

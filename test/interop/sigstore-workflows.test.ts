@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { Client } from '../support/sigstore.ts';
 import type { PushedManifest } from '../support/small-image.ts';
 import { workflowClaims } from '../support/workflow-issuer.ts';
 import { checkSection, observations, table } from './page.ts';
@@ -23,7 +24,6 @@ const signings = {
 } as const satisfies Readonly<Record<string, ImageSigning>>;
 
 type SigningName = keyof typeof signings;
-type Verifier = 'boltseal' | 'cosign3' | 'cosign2';
 
 /** Who the tokens of the workflow issuer are about. */
 const subject = `https://github.com/${workflowClaims['job_workflow_ref']}`;
@@ -36,6 +36,10 @@ async function signed(
   const image = await newImage(open);
   for (const name of names) await signImage(open, image.reference, signings[name], await how(open));
   return image;
+}
+
+function workflowIdentity({ workflows }: SigstoreSession): readonly string[] {
+  return ['--certificate-identity', subject, '--certificate-oidc-issuer', workflows.url];
 }
 
 const byWorkflow = ({ workflows }: SigstoreSession): Signing => ({
@@ -57,60 +61,63 @@ const workflowFlags = [
   ['trigger', 'event_name', 'pull_request'],
 ] as const;
 
-describe('what is asked of a workflow', { concurrency: 2 }, () => {
-  for (const name of ['a bundle of Boltseal', 'a bundle of cosign 3', 'a `.sig` of cosign 2'] as const) {
-    const row = found.expect(`\`--certificate-github-workflow-*\`, ${name}`);
-    test(`flags of cosign, ${name}`, async (t) => {
-      const open = await session(t);
-      if (open === undefined) return;
-      const { reference } = await signed(open, [name], byWorkflow);
-      const identity = ['--certificate-identity', subject, '--certificate-oidc-issuer', open.workflows.url];
-      const flags = workflowFlags.flatMap(([flag, claim]) => [
-        `--certificate-github-workflow-${flag}`,
-        workflowClaims[claim] ?? '',
-      ]);
-      // cosign 2 reads `.sig` tags alone.
-      const readers: readonly Verifier[] =
-        name === 'a bundle of cosign 3' ? ['boltseal', 'cosign3'] : ['boltseal', 'cosign3', 'cosign2'];
-      for (const reader of readers) {
-        const client = open.clients[reader];
-        await client.must(['verify', ...identity, ...flags, reference]);
-        for (const [flag, , other] of workflowFlags) {
-          const wrong = [`--certificate-github-workflow-${flag}`, other];
-          const { code } = await client.run(['verify', ...identity, ...wrong, reference]);
-          assert.notEqual(code, 0, `${reader} ${flag}`);
-        }
-      }
-      const names = { boltseal: 'Boltseal', cosign3: 'cosign 3', cosign2: 'cosign 2' };
-      const all = readers.map((reader) => names[reader]).join(', ');
-      row.observed(`${all} accept the right values and refuse each wrong one`);
-    });
+const rightFlags = workflowFlags.flatMap(([flag, claim]) => [
+  `--certificate-github-workflow-${flag}`,
+  workflowClaims[claim] ?? '',
+]);
+
+/** Verifies with every flag right, and with each of them wrong. */
+async function verifies(client: Client, before: readonly string[], what: string): Promise<void> {
+  await client.must([...before, ...rightFlags, what]);
+  for (const [flag, , other] of workflowFlags) {
+    const { code } = await client.run([...before, `--certificate-github-workflow-${flag}`, other, what]);
+    assert.notEqual(code, 0, flag);
   }
+}
+
+describe('what is asked of a workflow', { concurrency: 2 }, () => {
+  const flagsRow = found.expect('`--certificate-github-workflow-*`, an image that Boltseal signed');
+  test('flags of cosign', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    const { reference } = await signed(open, ['a bundle of Boltseal'], byWorkflow);
+    for (const reader of ['boltseal', 'cosign3', 'cosign2'] as const) {
+      await verifies(open.clients[reader], ['verify', ...workflowIdentity(open)], reference);
+    }
+    flagsRow.observed('Boltseal, cosign 3 and cosign 2 accept the right values and refuse each wrong one');
+  });
+
+  const othersRow = found.expect('the same, images that cosign 3 and cosign 2 signed');
+  test('flags of cosign, what cosign signed', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    for (const name of ['a bundle of cosign 3', 'a `.sig` of cosign 2'] as const) {
+      const { reference } = await signed(open, [name], byWorkflow);
+      await verifies(open.clients.boltseal, ['verify', ...workflowIdentity(open)], reference);
+    }
+    othersRow.observed('Boltseal does, too');
+  });
 
   const row = found.expect('the same of a file, `verify-blob`');
   test('flags of cosign, of a file', async (t) => {
     const open = await session(t);
     if (open === undefined) return;
     await initialized(open);
-    const { boltseal, cosign3 } = open.clients;
+    const { boltseal, cosign3, cosign2 } = open.clients;
     const token = { SIGSTORE_ID_TOKEN: open.workflows.token() };
     const blob = await open.file('workflow-blob', 'a file\n');
-    const bundles = [join(open.folder, 'by-boltseal.json'), join(open.folder, 'by-cosign.json')] as const;
-    await boltseal.must(['sign-blob', '--bundle', bundles[0], blob], token);
-    await cosign3.must(['sign-blob', '--yes', '--bundle', bundles[1], blob], token);
-    const identity = ['--certificate-identity', subject, '--certificate-oidc-issuer', open.workflows.url];
-    for (const [client, bundle] of [
-      [cosign3, bundles[0]],
-      [boltseal, bundles[1]],
+    const [byUs, byCosign] = [join(open.folder, 'by-boltseal.json'), join(open.folder, 'by-cosign.json')];
+    await boltseal.must(['sign-blob', '--bundle', byUs, blob], token);
+    await cosign3.must(['sign-blob', '--yes', '--bundle', byCosign, blob], token);
+    const trust = ['--new-bundle-format', '--trusted-root', await open.target('trusted_root.json')];
+    for (const [client, bundle, flags] of [
+      [cosign3, byUs, []],
+      [cosign2, byUs, trust],
+      [boltseal, byCosign, []],
     ] as const) {
-      const verify = ['verify-blob', '--bundle', bundle, ...identity];
-      for (const [flag, claim, other] of workflowFlags) {
-        const right = [`--certificate-github-workflow-${flag}`, workflowClaims[claim] ?? ''];
-        await client.must([...verify, ...right, blob]);
-        assert.notEqual((await client.run([...verify, right[0] ?? '', other, blob])).code, 0, flag);
-      }
+      await verifies(client, ['verify-blob', '--bundle', bundle, ...flags, ...workflowIdentity(open)], blob);
     }
-    row.observed('cosign 3 of a file that Boltseal signed, and the other way round: the same');
+    row.observed('cosign 3 and cosign 2 do of a file that Boltseal signed, and Boltseal of one of cosign 3');
   });
 
   const structured = found.expect('`boltseal verify --repo --workflow --ref`');
@@ -257,8 +264,8 @@ describe('what is printed', { concurrency: 2 }, () => {
 
 async function whoSigned(open: SigstoreSession, how: Comparison['how']): Promise<readonly string[]> {
   if (how === byKey) return ['--key', (await keyPair(open)).pub];
-  const [who, issuer] = how === byEmail ? [email, open.server.url] : [subject, open.workflows.url];
-  return ['--certificate-identity', who, '--certificate-oidc-issuer', issuer];
+  if (how !== byEmail) return workflowIdentity(open);
+  return ['--certificate-identity', email, '--certificate-oidc-issuer', open.server.url];
 }
 
 test('docs/reference/interop.md says what was observed', async (t) => {
