@@ -113,6 +113,7 @@ const comparisons: readonly Comparison[] = [
     images: [
       [
         { by: 'cosign 2', format: 'cosign' },
+        { by: 'skopeo', format: 'cosign' },
         { by: 'Boltseal', format: 'cosign', annotations },
       ],
     ],
