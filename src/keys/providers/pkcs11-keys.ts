@@ -180,6 +180,21 @@ async function sign(
   return mechanism === mechanisms.ecdsa ? derEcdsaSignature(signature, publicKey.type, what) : signature;
 }
 
+/** The key of that name that is there already. Throws `ERR_KEY_EXISTS` when it is not one of `keyType`. */
+function existingKey(session: Session, key: OpenKey, keyType: KeyType): GeneratedKey | undefined {
+  const { uri, what } = key;
+  const found = [objectClasses.privateKey, objectClasses.publicKey].flatMap((one) =>
+    findObjects(session, one, uri),
+  );
+  if (found.length === 0) return undefined;
+  const isPair = findObjects(session, objectClasses.privateKey, uri).length === 1;
+  const { publicKey, name } = isPair ? privateKeyOf(session, uri) : {};
+  if (publicKey?.type === keyType && name !== undefined) return { reference: pinned(key, name), publicKey };
+  throw new BoltsealError('ERR_KEY_EXISTS', `${what} has something else of that name already`, {
+    hint: 'Choose another label or id. `boltseal pkcs11-tool list-keys-uris` lists what there is.',
+  });
+}
+
 async function generate(
   session: Session,
   key: OpenKey,
@@ -187,14 +202,8 @@ async function generate(
   { runtime }: KeyContext,
 ): Promise<GeneratedKey> {
   const { uri, what } = key;
-  const existing = [objectClasses.privateKey, objectClasses.publicKey].flatMap((one) =>
-    findObjects(session, one, uri),
-  );
-  if (existing.length > 0) {
-    throw new BoltsealError('ERR_KEY_EXISTS', `${what} has a key of that name already`, {
-      hint: 'Choose another label or id.',
-    });
-  }
+  const existing = existingKey(session, key, keyType);
+  if (existing !== undefined) return existing;
   const { cryptoki } = session.module;
   const id = Buffer.from(uri.id ?? runtime.random(16));
   const mechanism = generationMechanism(session, keyType, what);

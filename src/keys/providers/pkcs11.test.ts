@@ -79,6 +79,11 @@ describe('keys in PKCS#11 tokens', () => {
       assert.ok(made.reference.endsWith(`?module-path=${module}`) && !made.reference.includes('1234'));
       const signer = await loadSigner(`pkcs11:token=lab;object=${type}`, context());
       assert.equal(signer.reference, made.reference);
+      assert.deepEqual((await generate(`pkcs11:token=lab;object=${type}`, type)).reference, made.reference);
+      await assert.rejects(
+        generate(`pkcs11:token=lab;object=${type}`, type === 'ecdsa-p256' ? 'rsa-2048' : 'ecdsa-p256'),
+        refused('ERR_KEY_EXISTS'),
+      );
       const algorithm = type === 'ed25519' ? null : 'sha256';
       // A public key is there for everybody.
       const [key] = await loadVerificationKeys(made.reference, context({ env: {} }));
