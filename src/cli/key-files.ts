@@ -84,6 +84,35 @@ export async function writeGeneratedKey(
   });
 }
 
+/**
+ * Writes the public half of a pair that is stored behind `reference`. When that is not possible it is printed: the place may
+ * not give it back.
+ */
+export async function writeStoredKey(
+  reference: string,
+  { publicKey }: KeyPairFiles,
+  path: PublicKeyPath,
+  { command, output }: CommandContext,
+): Promise<void> {
+  const { type, hint, pem } = publicKey;
+  const file = { path: path.publicKey, content: Buffer.from(pem), mode: 0o644, overwrite: path.overwrite };
+  try {
+    await writeFiles([file]);
+  } catch (error) {
+    output.say(pem);
+    throw error;
+  }
+  output.say(`Public key written to ${path.publicKey}`);
+  if (!output.json) return;
+  output.document(`boltseal.${command.name}/1`, {
+    reference,
+    publicKeyFile: path.publicKey,
+    keyType: type,
+    keyHint: hint,
+    publicKey: pem,
+  });
+}
+
 /** Writes the pair and says so. */
 export async function writeKeyPair(
   pair: KeyPairFiles,

@@ -7,4 +7,5 @@ export * from './password.ts';
 export * from './private-key.ts';
 export * from './provider.ts';
 export * from './reference.ts';
+export type { SecretPlace } from './secrets/place.ts';
 export type { Password, PasswordSource, Signer } from './signer.ts';

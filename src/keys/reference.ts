@@ -15,6 +15,7 @@ import { pluginKeys } from './providers/plugin.ts';
 import { remoteKeys } from './providers/remote.ts';
 import { stdinKeys } from './providers/stdin.ts';
 import { openBaoKeys, vaultKeys } from './providers/vault.ts';
+import type { SecretPlace } from './secrets/place.ts';
 import type { KeyType, PublicKey, Signer } from './signer.ts';
 
 /** Every key provider; the first that owns a reference loads it. */
@@ -79,6 +80,16 @@ export async function generateKey(
   throw new BoltsealError('ERR_USAGE', `no key can be made in the place of a reference ${provider.form}`, {
     hint: `Keys are made in ${formsOf((candidate) => candidate.generate !== undefined)}.`,
   });
+}
+
+/**
+ * Looks at the place behind `reference` that keeps secrets and takes a key pair that was made here: `k8s://…`, `gitlab://…`,
+ * `github://…`. Undefined for a place that is none. Throws `ERR_KEY_ACCESS`, `ERR_KEY_EXISTS` for what cannot be replaced,
+ * and as {@link loadSigner}.
+ */
+export async function openStore(reference: string, options: KeyOptions): Promise<SecretPlace | undefined> {
+  const provider = providerOf(reference);
+  return await provider.openStore?.(reference, contextOf(options));
 }
 
 function contextOf(options: KeyOptions): KeyContext {

@@ -180,16 +180,29 @@ export const commands: readonly CommandSpec[] = [
     description: [
       'Writes an encrypted private key (readable by you alone) and its public key. cosign reads both. Files that exist ' +
         'are overwritten only after a yes.',
-      'With --kms the private key is made in a key management service and never leaves it. The public key is written, and ' +
-        'the reference to exactly this key is printed; a key that is there already is used as it is.',
+      'With a PLACE the pair is kept there and not in a file: github://OWNER/REPO or github://ORG (Actions secrets), ' +
+        'gitlab://PROJECT (CI/CD variables), k8s://NAMESPACE/NAME (a secret). The names are cosign’s, what is stored is read ' +
+        'back, and cosign.pub is written. A pair that is there already is replaced only after a yes.',
+      'With --kms, or with the PLACE of such a key, the private key is made in a key management service or token and never ' +
+        'leaves it. The public key is written, and the reference to exactly this key is printed; a key that is there already ' +
+        'is used as it is.',
       passwords,
     ],
+    args: { name: 'PLACE', min: 0, max: 1 },
     flags: ['kms', 'key-type', 'output-key-prefix', 'yes', 'output'],
     examples: [
       { text: 'cosign.key and cosign.pub in this folder.', command: 'boltseal generate-key-pair' },
       {
         text: 'A key in AWS KMS, and cosign.pub.',
         command: 'boltseal generate-key-pair --kms awskms:///alias/release',
+      },
+      {
+        text: 'A pair in the secrets of a repository, where workflows sign with it.',
+        command: 'boltseal generate-key-pair github://acme/app',
+      },
+      {
+        text: 'A pair in a secret of the cluster that kubectl uses.',
+        command: 'boltseal generate-key-pair k8s://signing/cosign',
       },
       {
         text: 'release.key and release.pub, of type Ed25519.',
