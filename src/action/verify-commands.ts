@@ -26,7 +26,8 @@ export function boltsealCommand(what: Verifiable): string {
     ...['npx', 'boltseal', 'verify'],
     ...signerWords(what, ['--insecure-ignore-tlog', '--use-signed-timestamps']),
     ...(elsewhere === undefined ? [] : ['--signature-repository', elsewhere]),
-    ...annotationWords(what.annotations),
+    // A comma before another pair begins an annotation of its own.
+    ...annotationWords(what.annotations, /^[^=]+=(?!.*,.*=)/),
     ...what.references,
   ];
   return words.map(shellWord).join(' ');
@@ -39,7 +40,8 @@ export function cosignCommand(what: Verifiable): string {
     'cosign',
     ...(predicateType === undefined ? ['verify'] : ['verify-attestation', '--type', predicateType]),
     ...signerWords(what, ['--insecure-ignore-tlog=true', '--use-signed-timestamps']),
-    ...annotationWords(what.annotations),
+    // cosign reads a list of pairs, in which none of these can stand.
+    ...annotationWords(what.annotations, /^[^=,"]+=[^=,"]*$/),
     ...references,
   ];
   const command = words.map(shellWord).join(' ');
@@ -69,6 +71,8 @@ function signerWords(
   ];
 }
 
-function annotationWords(annotations: Annotations): readonly string[] {
-  return Object.entries(annotations).flatMap(([name, value]) => ['-a', `${name}=${value}`]);
+/** Those annotations that the command can require. */
+function annotationWords(annotations: Annotations, possible: RegExp): readonly string[] {
+  const pairs = Object.entries(annotations).map(([name, value]) => `${name}=${value}`);
+  return pairs.filter((pair) => possible.test(pair)).flatMap((pair) => ['-a', pair]);
 }
