@@ -220,12 +220,6 @@ function pemContent(pem: string): string {
 describe('key references_fail', () => {
   it('schemes that are not known', async () => {
     for (const reference of [
-      'awskms:///alias/secret-name',
-      'gcpkms://projects/p/secret-name',
-      'azurekms://vault/secret-name',
-      'hashivault://secret-name',
-      'k8s://namespace/secret-name',
-      'pkcs11:token=x;pin-value=secret-name',
       'fulcio://secret-name',
       'file:///secret-name',
     ]) {
@@ -233,6 +227,30 @@ describe('key references_fail', () => {
       await refused(reference, 'ERR_KEY_REFERENCE_UNKNOWN', 2);
       bench.secrets.pop();
     }
+  });
+
+  it('places of keys that are not named as they must be', async () => {
+    for (const reference of [
+      'awskms://alias/secret-name?',
+      'awskms:///secret-name',
+      'gcpkms://projects/p/secret-name',
+      'azurekms://vault/secret-name/version/more',
+      'hashivault://secret-name/newest',
+      'openbao://secret-name@host',
+    ]) {
+      bench.secrets.push('secret-name');
+      await refused(reference, 'ERR_USAGE', 2);
+      bench.secrets.pop();
+    }
+  });
+
+  it('a Vault that nobody named, one without a token, and one without TLS', async () => {
+    await refused('hashivault://release', 'ERR_USAGE', 2);
+    await refused('openbao://release', 'ERR_KEY_ACCESS', 20, { env: { BAO_ADDR: 'https://vault.invalid' } });
+    const env = { VAULT_ADDR: 'http://vault.invalid', VAULT_TOKEN: 'hvs.secret-token' };
+    bench.secrets.push('secret-token');
+    await refused('hashivault://release', 'ERR_SERVICE_INSECURE', 2, { env });
+    bench.secrets.pop();
   });
 
   it('the key itself in place of its name: nothing of it is shown', async () => {

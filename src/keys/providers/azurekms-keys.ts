@@ -143,7 +143,7 @@ function useKey(azure: Azure, key: AzureKey): UsableKey {
     });
   }
   const operations = key.key['keyOps'];
-  if (Array.isArray(operations) && !operations.includes('sign')) {
+  if (Array.isArray(operations) && !operations.includes('sign') && !operations.includes('verify')) {
     throw kmsError(service, what, explainAzure({ code: 'KeyOperationNotPermitted' }));
   }
   const publicKey = publicKeyOfJwk(key.key, `the Azure key ${azure.name}`);
