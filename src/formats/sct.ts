@@ -7,7 +7,6 @@
  *
  * {@link https://www.rfc-editor.org/rfc/rfc6962#section-3.2 RFC 6962 sections 3.2} and 3.3
  */
-import { hash } from 'node:crypto';
 import { derExplicit, derNull, derOctetString, derOid, derSequence, derTags, parseDer } from '../core/der.ts';
 import { concatBytes, equalBytes } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
@@ -15,6 +14,7 @@ import { limits } from '../core/limits.ts';
 import type { Certificate, Extension } from './certificate.ts';
 import { type CtEntry, encodeCtEntry, encodeMerkleTreeLeaf } from './ct-entry.ts';
 import { encodeExtension } from './extensions.ts';
+import { sha256 } from './merkle.ts';
 import type { KeyType, PublicKey } from './public-key.ts';
 import { signatureAlgorithms, verifiesWith } from './signature-algorithm.ts';
 import { tlsNumber, tlsReader, tlsVector } from './tls-encoding.ts';
@@ -54,7 +54,7 @@ export function sctAlgorithmOf(type: KeyType): SignedCertificateTimestamp['algor
 
 /** The identifier of a log: SHA-256 of its SubjectPublicKeyInfo. */
 export function ctLogId(spki: Uint8Array): Uint8Array {
-  return new Uint8Array(hash('sha256', spki, 'buffer'));
+  return sha256(spki);
 }
 
 /** A signature with its algorithm, as `digitally-signed` writes it. */

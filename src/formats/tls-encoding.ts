@@ -22,33 +22,57 @@ export interface TlsReader {
 
 /** A reader that throws `code` naming `what` for whatever does not fit. */
 export function tlsReader(input: Uint8Array, what: string, code: ErrorCode): TlsReader {
-  let offset = 0;
-  const fail = (why: string): BoltsealError => new BoltsealError(code, `${what} is not valid: ${why}`);
-  const bytes = (length: number): Uint8Array => {
-    if (length > input.length - offset) throw fail('it ends too early');
-    offset += length;
-    return input.subarray(offset - length, offset);
-  };
-  const number = (width: number): number => {
+  return new Reader(input, what, code);
+}
+
+class Reader implements TlsReader {
+  offset = 0;
+  readonly #input: Uint8Array;
+  readonly #what: string;
+  readonly #code: ErrorCode;
+
+  constructor(input: Uint8Array, what: string, code: ErrorCode) {
+    this.#input = input;
+    this.#what = what;
+    this.#code = code;
+  }
+
+  #fail(why: string): BoltsealError {
+    return new BoltsealError(this.#code, `${this.#what} is not valid: ${why}`);
+  }
+
+  #advance(length: number): number {
+    const start = this.offset;
+    if (length > this.#input.length - start) throw this.#fail('it ends too early');
+    this.offset = start + length;
+    return start;
+  }
+
+  number(width: number): number {
+    const start = this.#advance(width);
     let value = 0;
-    for (const byte of bytes(width)) value = value * 256 + byte;
-    if (!Number.isSafeInteger(value)) throw fail('a number is out of range');
+    for (let index = start; index < this.offset; index++)
+      value = value * 256 + (this.#input[index] as number);
+    if (!Number.isSafeInteger(value)) throw this.#fail('a number is out of range');
     return value;
-  };
-  return {
-    number,
-    bytes,
-    vector: (width) => bytes(number(width)),
-    get offset() {
-      return offset;
-    },
-    get isAtEnd() {
-      return offset === input.length;
-    },
-    end() {
-      if (offset !== input.length) throw fail('something follows it');
-    },
-  };
+  }
+
+  bytes(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#input.subarray(start, this.offset);
+  }
+
+  vector(width: number): Uint8Array {
+    return this.bytes(this.number(width));
+  }
+
+  get isAtEnd(): boolean {
+    return this.offset === this.#input.length;
+  }
+
+  end(): void {
+    if (!this.isAtEnd) throw this.#fail('something follows it');
+  }
 }
 
 /** An unsigned number in `width` bytes, at most 8. Throws `ERR_INTERNAL` when it does not fit. */
