@@ -18,12 +18,14 @@ export function verifyWords({ signedBy, material }: SignedEvidence, flags: Flags
     return log ? key : [...key, ...trust];
   }
   const { subject, issuer } = signedBy.identity;
+  // cosign judges the certificate by its own clock when it is told of no proven time.
+  const isStamped = material.times.some(({ source }) => source === 'timestamp');
   return [
     '--certificate-identity',
     subject,
     '--certificate-oidc-issuer',
     issuer,
-    ...(log ? ['--insecure-ignore-tlog'] : []),
+    ...(log ? ['--insecure-ignore-tlog', ...(isStamped ? ['--use-signed-timestamps'] : [])] : []),
     ...trust,
   ];
 }

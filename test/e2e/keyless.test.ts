@@ -86,6 +86,38 @@ describe('keyless', () => {
     assert.equal(JSON.parse(report.stdout).images[0].accepted.length, 2);
   });
 
+  test('the older format: verify prints who signed, and what stands beside it', async () => {
+    const { reference } = await image();
+    const env = { SIGSTORE_ID_TOKEN: await token() };
+    await must(['sign', '--format', 'cosign', '-a', 'Subject=somebody', '-a', 'env=prod', reference], env);
+    const [element] = JSON.parse((await must(['verify', ...identity(), reference])).stdout);
+    const { Bundle, RFC3161Timestamp, ...rest } = element.optional;
+    assert.deepEqual(rest, {
+      '1.3.6.1.4.1.57264.1.1': url,
+      Issuer: url,
+      Subject: email,
+      env: 'prod',
+    });
+    assert.deepEqual(Object.keys(Bundle), ['SignedEntryTimestamp', 'Payload']);
+    assert.deepEqual(Object.keys(Bundle.Payload), ['body', 'integratedTime', 'logIndex', 'logID']);
+    assert.deepEqual(Object.keys(RFC3161Timestamp), ['SignedRFC3161Timestamp']);
+    const text = await must(['verify', '-o', 'text', ...identity(), reference]);
+    assert.deepEqual(JSON.parse(text.stdout).optional, { env: 'prod', Subject: 'somebody' });
+    assert.ok(text.stderr.includes(`Certificate subject: ${email}\nCertificate issuer URL: ${url}\n`));
+  });
+
+  test('the older format: what was not verified is not printed', async () => {
+    const { reference } = await image();
+    await must(['generate-key-pair', '--output-key-prefix', path('o')]);
+    await must(['sign', '--key', path('o.key'), '--log', 'private', '--format', 'cosign', reference]);
+    const verify = ['verify', '--key', path('o.pub')];
+    const optional = async (...flags: string[]): Promise<object | null> =>
+      JSON.parse((await must([...verify, ...flags, reference])).stdout)[0].optional;
+    assert.equal(await optional(), null);
+    const members = Object.keys((await optional('--insecure-ignore-tlog=false')) ?? {});
+    assert.deepEqual(members, ['Bundle', 'RFC3161Timestamp']);
+  });
+
   test('somebody else: 12, with what was required and found', async () => {
     const { reference } = await image();
     await must(['sign', reference], { SIGSTORE_ID_TOKEN: await token() });

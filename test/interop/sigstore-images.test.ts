@@ -1,5 +1,6 @@
 /** Who verifies whose images, signed with an identity or with a key that is logged, on one private Sigstore. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
 import { pushSmallIndex } from '../support/small-image.ts';
 import { checkSection, numbered, observations, table } from './page.ts';
@@ -14,8 +15,8 @@ import {
   verifyImage,
   type Who,
 } from './sigstore-image-peers.ts';
-import { blobPeers } from './sigstore-peers.ts';
-import { email, useSigstore } from './sigstore-session.ts';
+import { blobPeers, signingConfigOf } from './sigstore-peers.ts';
+import { email, initialized, useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
 
@@ -151,6 +152,55 @@ describe('an index', () => {
     }
     row.observed('Boltseal, cosign 3 and cosign 2 verify each');
   });
+});
+
+describe('less than everything', { concurrency: 2 }, () => {
+  // What a signing configuration leaves out, our flag for the same, and what verifiers are not to ask for then.
+  const cases = [
+    {
+      what: 'without a log, `boltseal sign --log none`',
+      empty: { rekorTlogUrls: [], rekorTlogConfig: {} },
+      flags: ['--log', 'none'],
+      asked: ['--insecure-ignore-tlog', '--use-signed-timestamps'],
+    },
+    {
+      what: 'without a timestamp, `boltseal sign --no-timestamp`',
+      empty: { tsaUrls: [], tsaConfig: {} },
+      flags: ['--no-timestamp'],
+      asked: [],
+    },
+  ] as const;
+  for (const { what, empty, flags, asked } of cases) {
+    const row = found.expect(`an image signed ${what}`);
+    test(what, async (t) => {
+      const open = await session(t);
+      if (open === undefined) return;
+      await initialized(open);
+      const { boltseal, cosign3, cosign2 } = open.clients;
+      const token = { SIGSTORE_ID_TOKEN: await open.server.token(email) };
+      const config = JSON.parse(await readFile(await signingConfigOf(open, 'Rekor v1'), 'utf8'));
+      const file = await open.file(`less${flags[0]}.json`, JSON.stringify({ ...config, ...empty }));
+      const verify = [
+        'verify',
+        '--certificate-identity',
+        email,
+        '--certificate-oidc-issuer',
+        open.server.url,
+      ];
+      const [ours, theirs] = [await newImage(open), await newImage(open)];
+      const signed = await boltseal.must(['sign', ...flags, ours.reference], token);
+      await cosign3.must(['sign', '--yes', '--signing-config', file, theirs.reference], token);
+      // What Boltseal says to verify with is good for cosign, too.
+      const [, said = ''] = /^verify with: boltseal (.*)$/m.exec(signed.stderr) ?? [];
+      for (const client of [boltseal, cosign3, cosign2]) await client.must(said.split(' '));
+      for (const client of [boltseal, cosign3]) await client.must([...verify, ...asked, theirs.reference]);
+      if (asked.length > 0) assert.equal((await boltseal.run([...verify, theirs.reference])).code, 12);
+      const needed = asked.length === 0 ? '' : `; they have to be told (\`${asked.join(' ')}\`)`;
+      row.observed(
+        `Boltseal, cosign 3 and cosign 2 verify it with the words that Boltseal prints, and Boltseal what cosign 3 signs so${needed}`,
+      );
+    });
+  }
 });
 
 describe('attestations', () => {
