@@ -53,6 +53,26 @@ export const variables: readonly Variable[] = [
     help: 'On machines of Google Cloud: sign as this service account, and not as that of the machine.',
   },
   {
+    name: 'GITHUB_TOKEN',
+    help: 'The token that stores secrets of github://… and `init github`. GH_TOKEN is read too.',
+    secret: true,
+  },
+  { name: 'GH_TOKEN', help: 'The same, asked after GITHUB_TOKEN.', secret: true },
+  { name: 'GITHUB_HOST', help: 'The enterprise server that github://… is on; github.com by default.' },
+  { name: 'GITLAB_TOKEN', help: 'The token for the variables of gitlab://….', secret: true },
+  { name: 'GITLAB_HOST', help: 'The server that gitlab://… is on; gitlab.com by default.' },
+  {
+    name: 'KUBECONFIG',
+    help: 'The files that say which cluster k8s://… is in, as kubectl reads them; ~/.kube/config by default.',
+  },
+  {
+    name: 'KUBERNETES_SERVICE_HOST',
+    help: 'In a pod: the cluster of k8s://… when there is no kubeconfig. Set by Kubernetes.',
+  },
+  { name: 'KUBERNETES_SERVICE_PORT', help: 'Its port. Set by Kubernetes.' },
+  { name: 'BOLTSEAL_PKCS11_PIN', help: 'The PIN of the token of pkcs11:….', secret: true },
+  { name: 'COSIGN_PKCS11_PIN', help: 'The same; asked after BOLTSEAL_PKCS11_PIN.', secret: true },
+  {
     name: 'BROWSER',
     help: 'The program that opens the page to sign in at; xdg-open and its like without it.',
   },

@@ -35,8 +35,15 @@ export async function publicKeyPath(prefix: string, context: CommandContext): Pr
   return { publicKey, overwrite: await mayOverwrite([publicKey], context) };
 }
 
-/** Whether there is something to overwrite, and it may be. Throws `ERR_FILE_EXISTS` when it may not. */
-async function mayOverwrite(paths: readonly string[], context: CommandContext): Promise<boolean> {
+/**
+ * Whether there is something to overwrite at `paths`, and it may be: by `--yes`, or a yes on the terminal. Throws
+ * `ERR_FILE_EXISTS` with `hint` when it may not.
+ */
+export async function mayOverwrite(
+  paths: readonly string[],
+  context: CommandContext,
+  hint = 'Nothing was written. Choose another name with --output-key-prefix, or overwrite with --yes.',
+): Promise<boolean> {
   const existing: string[] = [];
   for (const path of paths) if (await exists(path)) existing.push(path);
   const overwrite = existing.length > 0 && (context.flags.get('yes') || (await confirmed(existing, context)));
@@ -44,9 +51,7 @@ async function mayOverwrite(paths: readonly string[], context: CommandContext): 
   throw new BoltsealError(
     'ERR_FILE_EXISTS',
     `${existing.join(' and ')} already exist${existing.length === 1 ? 's' : ''}`,
-    {
-      hint: 'Nothing was written. Choose another name with --output-key-prefix, or overwrite with --yes.',
-    },
+    { hint },
   );
 }
 

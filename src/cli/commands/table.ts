@@ -212,6 +212,58 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./generate-key-pair.ts'),
   },
   {
+    name: 'init github',
+    summary: 'set a repository up to sign its images',
+    description: [
+      'Makes a key pair in memory, stores it in the Actions secrets of REPOSITORY (OWNER/REPO, or ORG), reads back that each ' +
+        'secret is there, and writes the public key and a workflow that builds, pushes and signs. Nothing that exists is ' +
+        'replaced without a yes. The password is that of COSIGN_PASSWORD, or made at random.',
+      'GITHUB_TOKEN must be a token that may write secrets; that of `gh auth token` will do. GITHUB_HOST names an enterprise ' +
+        'server. With --keyless there is no key and nothing is stored: the workflow signs with its own identity.',
+    ],
+    args: { name: 'REPOSITORY', min: 1, max: 1 },
+    flags: ['keyless', 'key-type', 'output-key-prefix', 'workflow-file', 'init-dry-run', 'yes', 'output'],
+    examples: [
+      {
+        text: 'In a checkout of acme/app: secrets, cosign.pub and .github/workflows/sign.yml.',
+        command: 'GITHUB_TOKEN=$(gh auth token) boltseal init github acme/app',
+      },
+      { text: 'Only look, and print the workflow.', command: 'boltseal init github --dry-run acme/app' },
+      { text: 'Without a key.', command: 'boltseal init github --keyless acme/app' },
+    ],
+    load: () => import('./init-github.ts'),
+  },
+  {
+    name: 'pkcs11-tool list-tokens',
+    summary: 'list the tokens of a PKCS#11 module',
+    description: ['Lists the tokens that a PKCS#11 module has, with the number of the slot each is in.'],
+    flags: ['module-path', 'output'],
+    examples: [
+      {
+        text: 'Those of SoftHSM.',
+        command: 'boltseal pkcs11-tool list-tokens --module-path /usr/lib/softhsm/libsofthsm2.so',
+      },
+    ],
+    load: () => import('./pkcs11-tool-list-tokens.ts'),
+  },
+  {
+    name: 'pkcs11-tool list-keys-uris',
+    summary: 'list the keys of a PKCS#11 token',
+    description: [
+      'Lists the private keys of a token, each with the URI that --key takes. The PIN comes from COSIGN_PKCS11_PIN, or is ' +
+        'asked for; it is not in the URIs.',
+    ],
+    flags: ['module-path', 'slot-id', 'output'],
+    examples: [
+      {
+        text: 'The keys of the token in a slot.',
+        command:
+          'boltseal pkcs11-tool list-keys-uris --module-path /usr/lib/softhsm/libsofthsm2.so --slot-id 5',
+      },
+    ],
+    load: () => import('./pkcs11-tool-list-keys-uris.ts'),
+  },
+  {
     name: 'import-key-pair',
     summary: 'encrypt an existing private key for signing',
     description: [

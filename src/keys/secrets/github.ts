@@ -6,6 +6,7 @@ import { base64, fromBase64 } from '../../core/encoding.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { printable } from '../../core/printable.ts';
+import type { Runtime } from '../../core/runtime.ts';
 import { sealBox } from '../../formats/sealed-box.ts';
 import type { KmsFailure } from '../providers/kms-failure.ts';
 import { ciNames, notKept, type Part, partsOf, type SecretPlace } from './place.ts';
@@ -51,11 +52,11 @@ export function githubService({ runtime }: Pick<Asker, 'runtime'>): RestService 
       },
     );
   }
-  const server = serverOf(runtime.env['GITHUB_HOST'] || 'https://github.com', 'GITHUB_HOST');
+  const { host, api } = githubServer(runtime);
   return {
     name: 'GitHub',
-    host: server.host,
-    base: apiOf(server),
+    host,
+    base: api,
     headers: {
       accept: 'application/vnd.github+json',
       authorization: `Bearer ${token}`,
@@ -65,15 +66,24 @@ export function githubService({ runtime }: Pick<Asker, 'runtime'>): RestService 
   };
 }
 
-/** Enterprise servers have the API below a path, enterprises in the cloud at a host of their own. */
-function apiOf(server: URL): string {
-  const { host, hostname, origin, pathname } = server;
-  if (hostname === 'github.com' || hostname === 'api.github.com') return 'https://api.github.com';
-  const path = pathname.replace(/\/+$/, '');
-  if (path.endsWith('/api/v3') || hostname.startsWith('api.') || hostname.includes('.api.')) {
-    return `${origin}${path}`;
+/**
+ * The server that `GITHUB_HOST` names, github.com by default, and the URL of its API: enterprise servers have that below a
+ * path, enterprises in the cloud at a host of their own. Throws `ERR_USAGE`.
+ */
+export function githubServer({ env }: Pick<Runtime, 'env'>): { readonly host: string; readonly api: string } {
+  const { host, hostname, origin, pathname } = serverOf(
+    env['GITHUB_HOST'] || 'https://github.com',
+    'GITHUB_HOST',
+  );
+  if (hostname === 'github.com' || hostname === 'api.github.com') {
+    return { host: 'github.com', api: 'https://api.github.com' };
   }
-  return hostname.endsWith('.ghe.com') ? `https://api.${host}` : `${origin}${path}/api/v3`;
+  const path = pathname.replace(/\/+$/, '');
+  const own = host.replace(/^api\./, '');
+  if (path.endsWith('/api/v3') || hostname.startsWith('api.') || hostname.includes('.api.')) {
+    return { host: own, api: `${origin}${path}` };
+  }
+  return { host, api: hostname.endsWith('.ghe.com') ? `https://api.${host}` : `${origin}${path}/api/v3` };
 }
 
 /** The place where the secrets of `of` are kept, with those of an older key pair. Throws as {@link askRest}. */
