@@ -5,6 +5,8 @@
 import type { SignatureFormat } from '../../src/verify/index.ts';
 import type { KeyName, RegistryName } from './laboratory.ts';
 import type { PeerName } from './peers.ts';
+import type { ImageSigning, ImageVerifierName, Who } from './sigstore-image-peers.ts';
+import type { BlobPeerName, Content, LogVersion } from './sigstore-peers.ts';
 
 /** One combination of the matrix. */
 export interface Cell {
@@ -106,4 +108,82 @@ export function knownFailureOf(step: KnownFailure['step'], cell: Cell): KnownFai
       has(known.formats, cell.format) &&
       has(known.keys, cell.key),
   );
+}
+
+/** One combination of the files that are signed with identities; without `verifier` the signing itself. */
+export interface BlobCell {
+  readonly signer: BlobPeerName;
+  readonly verifier?: BlobPeerName;
+  readonly log: LogVersion;
+  readonly content: Content;
+}
+
+/** What the program says that fails, and why it does, for the page. */
+export interface KnownReason {
+  readonly says: RegExp;
+  readonly reason: string;
+}
+
+const blobFailures: readonly (KnownReason & { fits(cell: BlobCell): boolean })[] = [
+  {
+    fits: ({ signer, verifier, log, content }) =>
+      signer === 'npm sigstore' && verifier === undefined && log === 'Rekor v2' && content === 'DSSE',
+    says: /invalid type, must be hashedrekord|TLOG_CREATE_ENTRY_ERROR/,
+    reason:
+      'npm sigstore sends entries of the kind `dsse`, which Rekor v2 dropped and no Go client can read; `rekor2: {allow-dsse: true}` takes them',
+  },
+  {
+    fits: ({ verifier, log }) => verifier === 'cosign 2' && log === 'Rekor v2',
+    says: /nil value|unable to verify/i,
+    reason: 'cosign 2 does not know Rekor v2',
+  },
+];
+
+/** Why a cell of files fails, if it does. */
+export function knownBlobFailure(cell: BlobCell): KnownReason | undefined {
+  return blobFailures.find(({ fits }) => fits(cell));
+}
+
+/** How an image is signed, with an identity or with a key that is logged. */
+export type LoggedSigning = ImageSigning & { readonly who: Who };
+
+const imageFailures: readonly (KnownReason & {
+  readonly verifiers: readonly ImageVerifierName[];
+  fits(signing: LoggedSigning): boolean;
+})[] = [
+  {
+    verifiers: ['cosign 2'],
+    fits: ({ storage }) => storage === 'bundle',
+    says: /no signatures found/,
+    reason: '`verify` of cosign 2 reads only `.sig` tags',
+  },
+  {
+    verifiers: ['skopeo'],
+    fits: ({ storage }) => storage === 'bundle',
+    says: /A signature was required, but no signature exists/,
+    reason: 'skopeo and podman read only `.sig` tags',
+  },
+  {
+    verifiers: ['skopeo'],
+    fits: ({ signer, storage, who }) =>
+      signer === 'cosign 3' && storage === 'cosign format' && who === 'identity',
+    says: /certificate signed by unknown authority/,
+    reason:
+      '**Defect of cosign 3:** in its older format it leaves the intermediate certificate out, and skopeo, which knows the root, cannot get from one to the other. Boltseal writes it',
+  },
+  {
+    verifiers: ['cosign 2', 'skopeo'],
+    fits: ({ storage, log }) => storage === 'both formats' && log === 'Rekor v2',
+    says: /signature not found in transparency log|missing dev\.sigstore\.cosign\/bundle annotation/,
+    reason:
+      'The cosign format has no place for entries of Rekor v2: with a key Boltseal signs in it without a log, and says so. `--rekor-version 1`, where there is such a log, or `--format bundle` decides',
+  },
+];
+
+/** Why a verifier refuses an image that was signed so, if it does. */
+export function knownImageFailure(
+  verifier: ImageVerifierName,
+  signing: LoggedSigning,
+): KnownReason | undefined {
+  return imageFailures.find(({ verifiers, fits }) => verifiers.includes(verifier) && fits(signing));
 }

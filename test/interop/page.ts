@@ -34,9 +34,10 @@ const introduction = `# Interoperability
 <!-- Made by the tests in test/interop from what they observe; do not edit. To write it again:
 BOLTSEAL_WRITE_INTEROP=1 node --test --test-concurrency=1 "test/interop/*.test.ts" -->
 
-What Boltseal, cosign and skopeo make of one another's signatures. Every line is a test that runs the real programs:
-cosign 3, cosign 2, skopeo 1, oras 1, docker-registry 2 and crane's registry. What does not work is tested as well, so
-that this page changes when a program does.`;
+What Boltseal, cosign, skopeo, sigstore-go and npm sigstore make of one another's signatures. Every line is a test that
+runs the real programs: cosign 3, cosign 2, skopeo 1, the examples of sigstore-go, npm sigstore, oras 1,
+docker-registry 2 and crane's registry. What does not work is tested as well, so that this page changes when a program
+does.`;
 
 /** Compares a section with the page, or writes it into the page. */
 export async function checkSection(id: SectionId, content: string): Promise<void> {

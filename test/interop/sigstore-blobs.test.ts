@@ -1,6 +1,7 @@
 /** Who verifies whose bundles, with identities, certificates, logs and timestamps of one private Sigstore. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { knownBlobFailure } from './known-failures.ts';
 import { checkSection, numbered, table } from './page.ts';
 import {
   type BlobPeerName,
@@ -15,49 +16,6 @@ import {
 import { useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
-
-/** What does not work, with what must be said then; everything else must work. */
-interface KnownFailure {
-  readonly signers?: readonly BlobPeerName[];
-  /** Absent: the signing itself fails. */
-  readonly verifiers?: readonly BlobPeerName[];
-  readonly log: LogVersion;
-  readonly content?: Content;
-  readonly says: RegExp;
-  readonly reason: string;
-}
-
-const knownFailures: readonly KnownFailure[] = [
-  {
-    signers: ['npm sigstore'],
-    log: 'Rekor v2',
-    content: 'DSSE',
-    says: /invalid type, must be hashedrekord|TLOG_CREATE_ENTRY_ERROR/,
-    reason:
-      'npm sigstore sends entries of the kind `dsse`, which Rekor v2 dropped and no Go client can read; `rekor2: {allow-dsse: true}` takes them',
-  },
-  {
-    verifiers: ['cosign 2'],
-    log: 'Rekor v2',
-    says: /nil value|unable to verify/i,
-    reason: 'cosign 2 does not know Rekor v2',
-  },
-];
-
-function knownFailure(
-  signer: BlobPeerName,
-  verifier: BlobPeerName | undefined,
-  log: LogVersion,
-  content: Content,
-): KnownFailure | undefined {
-  return knownFailures.find(
-    (known) =>
-      known.log === log &&
-      (known.content ?? content) === content &&
-      (known.signers?.includes(signer) ?? true) &&
-      (verifier === undefined ? known.verifiers === undefined : known.verifiers?.includes(verifier)),
-  );
-}
 
 /** What was observed: an outcome, and the reason where it is not a success. */
 interface Outcome {
@@ -94,7 +52,7 @@ for (const log of logVersions) {
           }
           const observe = (verifier: BlobPeerName, outcome: Outcome): void =>
             void outcomes.set(cellName(log, content, signer, verifier), outcome);
-          const refused = knownFailure(signer, undefined, log, content);
+          const refused = knownBlobFailure({ signer, log, content });
           let signed: SignedBlob | undefined;
           try {
             signed = await blobPeers[signer].sign(open, log, content);
@@ -112,7 +70,7 @@ for (const log of logVersions) {
               continue;
             }
             const { ok, message } = await blobPeers[verifier].verify(open, content, signed);
-            const known = knownFailure(signer, verifier, log, content);
+            const known = knownBlobFailure({ signer, verifier, log, content });
             if (known === undefined) assert.ok(ok, `${verifier} refused what ${signer} signed: ${message}`);
             else {
               assert.equal(ok, false, 'a known failure no longer happens');

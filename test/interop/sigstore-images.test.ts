@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
 import { pushSmallIndex } from '../support/small-image.ts';
+import { knownImageFailure } from './known-failures.ts';
 import { checkSection, numbered, observations, table } from './page.ts';
 import {
   type ImageSigning,
-  type ImageVerifierName,
   imageSignings,
   imageVerifierNames,
   newImage,
@@ -19,45 +19,6 @@ import { blobPeers, signingConfigOf } from './sigstore-peers.ts';
 import { email, initialized, useSigstore } from './sigstore-session.ts';
 
 const session = useSigstore();
-
-/** What does not work, with what must be said then; everything else must work. */
-interface KnownFailure {
-  readonly verifiers: readonly ImageVerifierName[];
-  /** Whether it is about what was signed so. */
-  fits(signing: ImageSigning, who: Who): boolean;
-  readonly says: RegExp;
-  readonly reason: string;
-}
-
-const knownFailures: readonly KnownFailure[] = [
-  {
-    verifiers: ['cosign 2'],
-    fits: ({ storage }) => storage === 'bundle',
-    says: /no signatures found/,
-    reason: '`verify` of cosign 2 reads only `.sig` tags',
-  },
-  {
-    verifiers: ['skopeo'],
-    fits: ({ storage }) => storage === 'bundle',
-    says: /A signature was required, but no signature exists/,
-    reason: 'skopeo and podman read only `.sig` tags',
-  },
-  {
-    verifiers: ['skopeo'],
-    fits: ({ signer, storage }, who) =>
-      signer === 'cosign 3' && storage === 'cosign format' && who === 'identity',
-    says: /certificate signed by unknown authority/,
-    reason:
-      '**defect of cosign 3**: in its older format it leaves the intermediate certificate out, and skopeo, which knows the root, cannot get from one to the other. With a policy that has the whole chain it accepts',
-  },
-  {
-    verifiers: ['cosign 2', 'skopeo'],
-    fits: ({ storage, log }) => storage === 'both formats' && log === 'Rekor v2',
-    says: /signature not found in transparency log|missing dev\.sigstore\.cosign\/bundle annotation/,
-    reason:
-      'the cosign format has no place for entries of Rekor v2: with a key Boltseal signs in it without a log, and says so. `--rekor-version 1`, where there is such a log, or `--format bundle` decides',
-  },
-];
 
 /** With a key Boltseal writes both formats also where the log is of Rekor v2. */
 const signings: readonly (ImageSigning & { readonly who: Who })[] = [
@@ -108,9 +69,7 @@ for (const who of ['identity', 'key'] as const) {
             outcomes.set(cell, { text: '–' });
             continue;
           }
-          const known = knownFailures.find(
-            ({ verifiers, fits }) => verifiers.includes(verifier) && fits(signing, who),
-          );
+          const known = knownImageFailure(verifier, { ...signing, who });
           const { ok, message } = verified;
           assert.equal(ok, known === undefined, `${verifier}: ${message}`);
           if (known !== undefined) assert.match(message, known.says);
@@ -251,7 +210,7 @@ test('docs/reference/interop.md says what was observed', async (t) => {
   await checkSection(
     'identities',
     [
-      'Images with an annotation, signed keyless. Everybody is asked for the identity, a log entry and a timestamp; sigstore-go and npm sigstore verify the bundle of the image:',
+      'Images with an annotation, signed keyless. Everybody is asked for the identity, a log entry and a timestamp; sigstore-go and npm sigstore, which sign no images, verify the bundle of the image:',
       tables[0],
       'The same with a key pair, logged and timestamped (`boltseal sign --key cosign.key --log private`):',
       tables[1],
