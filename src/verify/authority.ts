@@ -3,10 +3,13 @@
  * time changes is checked when they are opened.
  * {@link https://www.rfc-editor.org/rfc/rfc5280#section-6.1 RFC 5280 section 6.1}
  */
+import { equalBytes, hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
-import { type Certificate, certificateKey, checkIssuedBy, parseCertificate } from '../formats/certificate.ts';
+import { type Certificate, certificateKey, parseCertificate } from '../formats/certificate.ts';
 import { extensionOids, keyPurposes } from '../formats/extensions.ts';
+import { parseName } from '../formats/name.ts';
 import type { PublicKey } from '../formats/public-key.ts';
+import { readSignatureAlgorithm, verifiesWith } from '../formats/signature-algorithm.ts';
 import { isWithin } from '../formats/time-range.ts';
 import type { TrustedAuthority } from '../formats/trusted-root.ts';
 
@@ -21,9 +24,9 @@ export interface Authority {
   readonly trusted: TrustedAuthority;
   /** What issues, or what signs timestamps; then upwards, the anchor last. */
   readonly chain: readonly [TrustedCertificate, ...TrustedCertificate[]];
-  /** What two instances of one authority have in common: thresholds count it once. */
+  /** What two instances of one authority, or two of one operator, have in common: thresholds count it once. */
   readonly authority: string;
-  /** When every certificate of the chain is valid, in milliseconds, both ends included. */
+  /** When every certificate of the instance is valid, in milliseconds, both ends included. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
@@ -38,65 +41,108 @@ const understood: ReadonlySet<string> = new Set([
 
 const anyPurpose = '2.5.29.37.0';
 
-/** The chain of a certificate authority, or why it cannot be used. */
-export function openCertificateAuthority(trusted: TrustedAuthority): Authority | BoltsealError {
-  return openAuthority(trusted, 'the certificate authority', (chain, what) => {
-    for (const [below, { certificate }] of chain.entries()) {
-      checkAuthorityCertificate(certificate, below, keyPurposes.codeSigning, what);
-    }
-  });
+/**
+ * The chains of a certificate authority, or why it cannot be used: one for each of its certificates, because each may
+ * issue, from that one up to the anchor. The anchor is the last certificate, the others may be in any order.
+ * {@link https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_trustroot.proto CertificateAuthority}
+ */
+export function openCertificateAuthority(trusted: TrustedAuthority): readonly Authority[] | BoltsealError {
+  return openAuthority(trusted, 'the certificate authority', (certificates, what) =>
+    pathsOf(certificates, what).map((path) => {
+      for (const [below, { certificate }] of path.entries()) {
+        checkAuthorityCertificate(certificate, below, keyPurposes.codeSigning, what);
+      }
+      return path;
+    }),
+  );
 }
 
-/** The chain of a timestamp authority, or why it cannot be used. It begins with the certificate that signs. */
-export function openTimestampAuthority(trusted: TrustedAuthority): Authority | BoltsealError {
-  return openAuthority(trusted, 'the timestamp authority', (chain, what) => {
-    const [signer, ...issuers] = chain;
-    if (signer !== undefined) checkTimestampCertificate(signer.certificate, what);
+/**
+ * The chain of a timestamp authority, alone in a list, or why it cannot be used. Its first certificate is the one that
+ * signs, the last is the anchor.
+ */
+export function openTimestampAuthority(trusted: TrustedAuthority): readonly Authority[] | BoltsealError {
+  return openAuthority(trusted, 'the timestamp authority', (certificates, what) => {
+    const [path] = pathsOf(certificates, what);
+    if (path === undefined) throw unusable(`${what} has no certificate`);
+    const [signer, ...issuers] = path;
+    checkTimestampCertificate(signer.certificate, what);
     for (const [below, { certificate }] of issuers.entries()) {
       checkAuthorityCertificate(certificate, below, keyPurposes.timeStamping, what);
     }
+    return [path];
   });
 }
+
+/** A certificate and those above it, the anchor last. */
+type Path = Authority['chain'];
 
 function openAuthority(
   trusted: TrustedAuthority,
   kind: string,
-  check: (chain: readonly TrustedCertificate[], what: string) => void,
-): Authority | BoltsealError {
+  check: (certificates: readonly TrustedCertificate[], what: string) => readonly Path[],
+): readonly Authority[] | BoltsealError {
   const what = `${kind} ${JSON.stringify((trusted.uri || trusted.commonName).slice(0, 200))}`;
   try {
-    const [first, ...rest] = trusted.chain.map((der) => {
-      const certificate = parseCertificate(der, `a certificate of ${what}`);
-      return { certificate, key: certificateKey(certificate, `a certificate of ${what}`) };
-    });
-    if (first === undefined) throw unusable('has no certificate');
-    const chain: Authority['chain'] = [first, ...rest];
-    checkLinks(chain, what);
-    check(chain, what);
-    return {
-      trusted,
-      chain,
-      authority: trusted.uri || Buffer.from((chain.at(-1) ?? first).certificate.der).toString('hex'),
-      notBefore: Math.max(...chain.map(({ certificate }) => certificate.notBefore.getTime())),
-      notAfter: Math.min(...chain.map(({ certificate }) => certificate.notAfter.getTime())),
+    const certificates = trusted.chain.map((der) => openCertificate(der, `a certificate of ${what}`));
+    const paths = check(certificates, what);
+    // As a whole it must be valid, whichever of its certificates issues.
+    const period = {
+      notBefore: Math.max(...certificates.map(({ certificate }) => certificate.notBefore.getTime())),
+      notAfter: Math.min(...certificates.map(({ certificate }) => certificate.notAfter.getTime())),
     };
+    const anchor = certificates.at(-1)?.certificate.der ?? new Uint8Array(0);
+    const authority = trusted.operator ?? (trusted.uri || hex(anchor));
+    return paths.map((chain) => ({ trusted, chain, authority, ...period }));
   } catch (cause) {
     const why = cause instanceof BoltsealError ? `: ${cause.message}` : '';
     return new BoltsealError('ERR_TRUST', `${what} cannot be used${why}`, { cause });
   }
 }
 
-/** Each certificate is issued by the next one. The last is trusted as it is. */
-function checkLinks(chain: Authority['chain'], what: string): void {
-  for (const [index, { certificate }] of chain.entries()) {
-    const issuer = chain[index + 1];
-    if (issuer === undefined) continue;
-    checkIssuedBy(
-      certificate,
-      { subject: issuer.certificate.subject, key: issuer.key },
-      `a certificate of ${what}`,
-    );
+function openCertificate(der: Uint8Array, what: string): TrustedCertificate {
+  const certificate = parseCertificate(der, what);
+  // What it issues has this name as its issuer, and there it is only compared.
+  parseName(certificate.subject, `the subject of ${what}`);
+  return { certificate, key: certificateKey(certificate, what) };
+}
+
+/** The way from each certificate, each of them once, to the last, which is trusted as it is. */
+function pathsOf(certificates: readonly TrustedCertificate[], what: string): readonly Path[] {
+  const anchor = certificates.at(-1);
+  const distinct = certificates.filter(
+    (one, index) => !certificates.slice(index + 1).some((later) => isSame(one, later)),
+  );
+  const issuers = new Map<TrustedCertificate, TrustedCertificate>();
+  for (const one of distinct) {
+    if (one === anchor) continue;
+    const issuer = distinct.find((other) => other !== one && isIssuedBy(one, other));
+    if (issuer === undefined) {
+      throw unusable(`a certificate of ${what} is not issued by another one of its chain`);
+    }
+    issuers.set(one, issuer);
   }
+  return distinct.map((first) => {
+    const path: [TrustedCertificate, ...TrustedCertificate[]] = [first];
+    for (let last = issuers.get(first); last !== undefined; last = issuers.get(last)) {
+      if (path.includes(last)) throw unusable(`certificates of ${what} issued each other`);
+      path.push(last);
+    }
+    return path;
+  });
+}
+
+function isSame(a: TrustedCertificate, b: TrustedCertificate): boolean {
+  return equalBytes(a.certificate.der, b.certificate.der);
+}
+
+function isIssuedBy({ certificate }: TrustedCertificate, issuer: TrustedCertificate): boolean {
+  const { subject } = issuer.certificate;
+  if (!equalBytes(certificate.issuer, subject)) return false;
+  const algorithm = readSignatureAlgorithm(certificate.signatureAlgorithm);
+  return (
+    algorithm !== undefined && verifiesWith(algorithm, issuer.key.key, certificate.tbs, certificate.signature)
+  );
 }
 
 function unusable(why: string): BoltsealError {

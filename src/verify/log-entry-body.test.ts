@@ -74,11 +74,35 @@ function edited(body: Uint8Array, from: string | RegExp, to: string): Uint8Array
 }
 
 describe('an entry about a file', () => {
-  it('is hashedrekord, of either Rekor, over any hash', async () => {
+  it('is hashedrekord, of either Rekor', async () => {
     await accepts(world, logged(blob, v1(hashedRekordV1(artifact, signature, signer))));
     await accepts(world, logged(blob, v2(hashedRekordV2(artifact, signature, signer))));
-    // The hash that an entry names need not be that of the signature, as long as it is of the artifact.
-    await accepts(world, logged(blob, v1(hashedRekordV1(artifact, signature, signer, 'sha512'))));
+  });
+
+  it('names the hash that the signature is over_fail', async () => {
+    for (const hash of ['sha384', 'sha512'] as const) {
+      const entry = v1(hashedRekordV1(artifact, signature, signer, hash));
+      await refuses(world, logged(blob, entry), 'ERR_VERIFY_LOG_ENTRY');
+    }
+    const key = newKey('P-384');
+    const judging = { signer: byKeys([key.publicKey]), logEntries: 1 };
+    const made = world.blob(artifact, { signer: { key }, hash: 'sha256', log: 'none' });
+    // Rekor v2 has no other entry of such a key than one over SHA-384.
+    const second = v2(hashedRekordV2(artifact, signatureOf(made), { key }));
+    await refuses(world, logged(made, second), 'ERR_VERIFY_LOG_ENTRY', judging);
+    await accepts(world, logged(made, v1(hashedRekordV1(artifact, signatureOf(made), { key }))), judging);
+  });
+
+  it('is not hashedrekord of a pure Ed25519 signature, which is over no digest_fail', async () => {
+    const key = newKey('ed25519');
+    const judging = { signer: byKeys([key.publicKey]), logEntries: 1 };
+    const made = world.blob(artifact, { signer: { key }, log: 'none' });
+    for (const entry of [
+      v2(hashedRekordV2(artifact, signatureOf(made), { key })),
+      v1(hashedRekordV1(artifact, signatureOf(made), { key }, 'sha512')),
+    ]) {
+      await refuses(world, logged(made, entry), 'ERR_VERIFY_LOG_ENTRY', judging);
+    }
   });
 
   it('means the same when it is written in another way', async () => {
@@ -318,9 +342,11 @@ describe('an entry about a signature by a key', () => {
   });
 });
 
-it('with the digest alone, an entry over another hash cannot be compared_fail', async () => {
-  const bundle = logged(blob, v1(hashedRekordV1(artifact, signature, signer, 'sha512')));
-  await refuses(world, bundle, 'ERR_VERIFY_LOG_ENTRY', { artifact: { sha256: sha256(artifact) } });
-  const sha512 = createHash('sha512').update(artifact).digest();
-  await accepts(world, bundle, { artifact: { sha256: sha256(artifact), sha512 } });
+it('with the digest alone is judged in the same way', async () => {
+  const digest = { artifact: { sha256: sha256(artifact) } };
+  await accepts(world, logged(blob, v1(hashedRekordV1(artifact, signature, signer))), digest);
+  const other = logged(blob, v1(hashedRekordV1(utf8('another artifact'), signature, signer)));
+  await refuses(world, other, 'ERR_VERIFY_LOG_ENTRY', digest);
+  const wrongHash = logged(blob, v1(hashedRekordV1(artifact, signature, signer, 'sha512')));
+  await refuses(world, wrongHash, 'ERR_VERIFY_LOG_ENTRY', digest);
 });

@@ -36,21 +36,25 @@ import type { EntrySigner, SignedContent } from './signed-content.ts';
 
 const what = 'the log entry';
 
+/** What a signature was verified with. */
+type SignedHash = SignatureHash | 'pure';
+
 /**
  * Checks that `entry` is about exactly this signature: kind and version as its body says, signature, signer, and the
- * digest of what was signed. `hash` is what the signature was verified with. Throws `ERR_VERIFY_LOG_ENTRY`,
+ * digest of what was signed. `hash` is what the signature was verified with; a log that keeps a digest verified the
+ * signature over it, so that the digest must be of this hash, and pure Ed25519 has no such entry. Throws `ERR_VERIFY_LOG_ENTRY`,
  * `ERR_VERIFY_UNSUPPORTED` for kinds that are not understood, and what the parsers of entries throw.
  */
 export function checkEntryBody(
   entry: LogEntry,
   content: SignedContent,
   signer: EntrySigner,
-  hash: SignatureHash,
+  hash: SignedHash,
 ): void {
   const body = entry.canonicalizedBody;
   if (isVersion2(entry)) {
     if (entry.kind === 'hashedrekord' && equalBytes(body, expectedV2(content, signer, hash))) return;
-    checkV2(entry, parseEntryV2(body, what), content, signer);
+    checkV2(entry, parseEntryV2(body, what), content, signer, hash);
     return;
   }
   if (!Object.hasOwn(entryVersionsV1, entry.kind)) throw unsupported(entry);
@@ -58,15 +62,15 @@ export function checkEntryBody(
   const expected =
     entry.kind === 'dsse' ? expectedEnvelopeV1(body, content, signer) : expectedV1(content, signer, hash);
   if (entry.kind !== 'intoto' && equalBytes(body, expected)) return;
-  checkV1(entry, parseV1(body), content, signer);
+  checkV1(entry, parseV1(body), content, signer, hash);
 }
 
 const nothing = new Uint8Array(0);
 
 /** The body that an entry of Rekor v1 has when it is about this signature: comparing it is faster than reading one. */
-function expectedV1(content: SignedContent, signer: EntrySigner, hash: SignatureHash): Uint8Array {
-  const digest = content.digest(hash);
-  if (digest === undefined) return nothing;
+function expectedV1(content: SignedContent, signer: EntrySigner, hash: SignedHash): Uint8Array {
+  const digest = hash === 'pure' ? undefined : content.digest(hash);
+  if (hash === 'pure' || digest === undefined) return nothing;
   const verifier = encodeVerifierPem(verifierOfSigner(signer));
   return encodeEntryV1({ kind: 'hashedrekord', hash, digest, signature: content.signature, verifier });
 }
@@ -94,8 +98,8 @@ function expectedEnvelopeV1(body: Uint8Array, content: SignedContent, signer: En
 }
 
 /** As {@link expectedV1}, of Rekor v2. */
-function expectedV2(content: SignedContent, signer: EntrySigner, hash: SignatureHash): Uint8Array {
-  const digest = content.digest(hash);
+function expectedV2(content: SignedContent, signer: EntrySigner, hash: SignedHash): Uint8Array {
+  const digest = hash === 'pure' ? undefined : content.digest(hash);
   const keyDetails = detailsOf(signer.key.type, hash);
   if (digest === undefined || keyDetails === undefined) return nothing;
   const { kind, der } = verifierOfSigner(signer);
@@ -107,7 +111,7 @@ function expectedV2(content: SignedContent, signer: EntrySigner, hash: Signature
   });
 }
 
-function detailsOf(type: string, hash: SignatureHash): EntryKeyDetails | undefined {
+function detailsOf(type: string, hash: SignedHash): EntryKeyDetails | undefined {
   return (Object.keys(entryAlgorithms) as EntryKeyDetails[]).find(
     (name) => entryAlgorithms[name].type === type && entryAlgorithms[name].hash === hash,
   );
@@ -138,12 +142,18 @@ function parseV1(body: Uint8Array): EntryRequestV1 {
   return parseEntryRequestV1(parseJson(body, { what, maxBytes: limits.bundleBytes }), what);
 }
 
-function checkV1(entry: LogEntry, body: EntryRequestV1, content: SignedContent, signer: EntrySigner): void {
+function checkV1(
+  entry: LogEntry,
+  body: EntryRequestV1,
+  content: SignedContent,
+  signer: EntrySigner,
+  signed: SignedHash,
+): void {
   if (body.kind !== entry.kind) throw mismatch(`says that it is of the kind ${entry.kind}, and is not`);
   if (body.kind === 'hashedrekord') {
     checkSignature(body.signature, content);
     checkSigner(parseVerifierPem(body.verifier, what), signer);
-    checkDigest(body.hash, body.digest, content);
+    checkDigest(body.hash, body.digest, content, signed);
     return;
   }
   const logged = loggedEnvelope(body);
@@ -181,11 +191,17 @@ function loggedEnvelope(body: Exclude<EntryRequestV1, HashedRekordV1>): LoggedEn
   };
 }
 
-function checkV2(entry: LogEntry, body: EntryV2, content: SignedContent, signer: EntrySigner): void {
+function checkV2(
+  entry: LogEntry,
+  body: EntryV2,
+  content: SignedContent,
+  signer: EntrySigner,
+  signed: SignedHash,
+): void {
   if (body.kind !== entry.kind) throw mismatch(`says that it is of the kind ${entry.kind}, and is not`);
   if (body.kind === 'hashedrekord') {
     checkSignatureV2(body, content, signer);
-    checkDigest(entryAlgorithms[body.verifier.keyDetails].hash, body.digest, content);
+    checkDigest(entryAlgorithms[body.verifier.keyDetails].hash, body.digest, content, signed);
     return;
   }
   const { envelope } = content;
@@ -221,14 +237,13 @@ function checkSigner(logged: EntryVerifier, signer: EntrySigner): void {
   if (!isSame) throw mismatch('is about a signature by another key or certificate');
 }
 
-function checkDigest(hash: SignatureHash, digest: Uint8Array, content: SignedContent): void {
+function checkDigest(
+  hash: SignatureHash,
+  digest: Uint8Array,
+  content: SignedContent,
+  signed: SignedHash,
+): void {
+  if (hash !== signed) throw mismatch(`is about a signature over ${hash}, and it is over ${signed}`);
   const expected = content.digest(hash);
-  if (expected === undefined) {
-    throw new BoltsealError(
-      'ERR_VERIFY_LOG_ENTRY',
-      `${what} names a ${hash} digest, and that of the artifact is not known`,
-      { hint: 'Give the artifact itself instead of its digest.' },
-    );
-  }
-  if (!equalBytes(digest, expected)) throw mismatch('is about another artifact');
+  if (expected === undefined || !equalBytes(digest, expected)) throw mismatch('is about another artifact');
 }

@@ -12,7 +12,7 @@ import type { SignatureHash } from './authenticate.ts';
 export interface LogKey {
   readonly log: TrustedLog;
   readonly key: PublicKey;
-  /** What two instances of one log have in common: thresholds count it once. */
+  /** What two instances of one log, or two logs of one operator, have in common: thresholds count it once. */
   readonly authority: string;
   /** The host name in its URL, without port: what Rekor v2 calls itself. Undefined when the URL is none. */
   readonly host: string | undefined;
@@ -87,7 +87,7 @@ function logKey(log: TrustedLog, key: PublicKey, hashes: Algorithm['hashes']): L
   return {
     log,
     key,
-    authority: log.baseUrl === '' ? Buffer.from(log.logId).toString('hex') : log.baseUrl,
+    authority: log.operator ?? (log.baseUrl === '' ? Buffer.from(log.logId).toString('hex') : log.baseUrl),
     host: URL.canParse(log.baseUrl) ? new URL(log.baseUrl).hostname : undefined,
     signed,
     checkpointVerifier(name) {

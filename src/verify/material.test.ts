@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { World } from '../../test/support/sigstore-world.ts';
-import { after, newKey, year } from '../../test/support/test-certificates.ts';
+import { after, makeAuthority, newKey, year } from '../../test/support/test-certificates.ts';
 import { hashedRekordV1, hashedRekordV2, type LogChoices } from '../../test/support/test-logs.ts';
 import {
   accepts,
@@ -14,8 +14,10 @@ import {
   withEntry,
   withMaterial,
 } from '../../test/support/verification.ts';
+import { utf8 } from '../core/encoding.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Bundle } from '../formats/bundle.ts';
+import { encodeEntryV1 } from '../formats/log-entry-v1.ts';
 import { type TrustedLog, trustedLog } from '../formats/trusted-root.ts';
 import type { LogEntry } from '../formats/verification-material.ts';
 import { byKeys } from './requirements.ts';
@@ -58,12 +60,16 @@ describe('thresholds', () => {
     // Another entry of the same log proves nothing new.
     const again = logged([v1(), v1({ index: 6, time: after(1) })]);
     await refuses(world, again, 'ERR_VERIFY_DUPLICATE', { logEntries: 2 });
-    const hashes = logged([
+    // Nor does one that is written in another way.
+    const spellings = logged([
       v1(),
-      (signature) => world.entryV1(hashedRekordV1(artifact, signature, signer, 'sha512'), { index: 6 }),
+      (signature) => {
+        const body = Buffer.from(encodeEntryV1(hashedRekordV1(artifact, signature, signer))).toString();
+        return world.entryV1(utf8(body.replace('{', '{ ')), { index: 6 });
+      },
     ]);
-    await accepts(world, hashes);
-    await refuses(world, hashes, 'ERR_VERIFY_LOG_MISSING', { logEntries: 2 });
+    await accepts(world, spellings);
+    await refuses(world, spellings, 'ERR_VERIFY_LOG_MISSING', { logEntries: 2 });
   });
 
   it('count two keys of one log as one', async () => {
@@ -78,6 +84,38 @@ describe('thresholds', () => {
     const both = logged([v2(), v2({ key: other })], { signer, timestamp: true });
     await accepts(world, both, { root });
     await refuses(world, both, 'ERR_VERIFY_LOG_MISSING', { root, logEntries: 2 });
+  });
+
+  it('count logs, and timestamp authorities, of one operator as one', async () => {
+    const both = logged([v1(), v2()]);
+    const operated = (...operators: readonly string[]) => ({
+      root: {
+        ...world.trustedRoot,
+        tlogs: world.trustedRoot.tlogs.map((log, index) => ({ ...log, operator: operators[index] ?? '' })),
+      },
+      logEntries: 2,
+    });
+    await accepts(world, both, operated('example.com', 'example.net'));
+    await refuses(world, both, 'ERR_VERIFY_LOG_MISSING', operated('example.com', 'example.com'));
+    const second = makeAuthority('second', newKey());
+    const tsa = world.makeTsa({ key: newKey(), issuer: second });
+    const bundle = world.blob(artifact);
+    const stamps = [undefined, tsa].map((authority) =>
+      world.timestamp(signatureOf(bundle), authority === undefined ? {} : { authority }),
+    );
+    const stamped = withMaterial(bundle, { timestamps: stamps });
+    const [known] = world.trustedRoot.timestampAuthorities;
+    assert.ok(known !== undefined);
+    const more = { ...known, uri: 'https://second.example.com', chain: [tsa.der, second.der] };
+    const authorities = (operator: object) => ({
+      root: {
+        ...world.trustedRoot,
+        timestampAuthorities: [known, more].map((one) => ({ ...one, ...operator })),
+      },
+      timestamps: 2,
+    });
+    await accepts(world, stamped, authorities({}));
+    await refuses(world, stamped, 'ERR_VERIFY_TIMESTAMP_MISSING', authorities({ operator: 'example.com' }));
   });
 
   it('leave out entries of logs that are unknown', async () => {

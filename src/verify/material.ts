@@ -124,7 +124,7 @@ function verifyEntries(authenticated: Authenticated, trust: Trust): readonly Log
   for (const entry of material.logEntries) {
     const logged = verifyEntry(entry, trust);
     if (logged === undefined) continue;
-    checkEntryBody(entry, content, signer, hash === 'pure' ? 'sha512' : hash);
+    checkEntryBody(entry, content, signer, hash);
     verified.push(logged);
   }
   return verified;

@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import { World } from '../../test/support/sigstore-world.ts';
 import {
   after,
+  authorityExtensions,
   type LeafChoices,
   makeAuthority,
+  makeCertificate,
   newKey,
   type TestAuthority,
   year,
@@ -82,6 +84,7 @@ describe('a signer’s certificate', () => {
       { extra: [encodeExtension('1.2.3.4', derBoolean(true), true)] },
       'ERR_VERIFY_CERTIFICATE',
     ],
+    'with a subject that is no name': [{ subject: derSequence(derBoolean(true)) }, 'ERR_CERTIFICATE_INVALID'],
     'with critical name constraints': [
       { extra: [encodeExtension(extensionOids.nameConstraints, derSequence(), true)] },
       'ERR_VERIFY_CERTIFICATE',
@@ -94,7 +97,6 @@ describe('a signer’s certificate', () => {
       'ERR_VERIFY_CERTIFICATE',
     ],
     'by another authority': [{ issuer: makeAuthority('other', newKey()) }, 'ERR_VERIFY_CERTIFICATE'],
-    'by the root itself': [{ issuer: world.root }, 'ERR_VERIFY_CERTIFICATE'],
   };
   for (const [name, [leaf, code]] of Object.entries(refusals)) {
     it(`${name}_fail`, () => refuses(world, signedBy(leaf), code));
@@ -194,6 +196,31 @@ describe('a certificate authority', () => {
     await chainIs([issuing({}, middle), middle]);
   });
 
+  it('may list what is between issuer and anchor in any order, and twice', async () => {
+    const issuer = issuing({}, middle);
+    for (const chain of [
+      [middle, issuer, root],
+      [issuer, issuer, middle, root],
+      [issuer, middle, root, root],
+    ]) {
+      await accepts(world, signedBy({ issuer }), { root: trusting([chain]) });
+    }
+  });
+
+  it('issues with each of its certificates, and must be valid as a whole all the same', async () => {
+    for (const issuer of [root, middle]) {
+      await accepts(world, signedBy({ issuer }), { root: trusting([[issuing({}, middle), middle, root]]) });
+    }
+    const expired = issuing({ notBefore: after(-2 * year), notAfter: after(-1) }, middle);
+    await refuses(world, signedBy({ issuer: root }), 'ERR_VERIFY_CERTIFICATE_TIME', {
+      root: trusting([[expired, middle, root]]),
+    });
+    // One that the anchor did not issue makes all of them doubtful.
+    await refuses(world, signedBy({ issuer: root }), 'ERR_VERIFY_CERTIFICATE', {
+      root: trusting([[makeAuthority('stranger', newKey()), root]]),
+    });
+  });
+
   const short = makeAuthority('s', newKey(), { issuer: root, pathLength: 0 });
   const servers = makeAuthority('t', newKey(), { purposes: ['1.3.6.1.5.5.7.3.1'] });
   const noSigner = makeAuthority('n', newKey(), { uses: ['cRLSign'] });
@@ -207,16 +234,26 @@ describe('a certificate authority', () => {
     'below an anchor that must not issue': [issuing({}, noSigner), noSigner],
     'with name constraints': [issuing({ extra: [constraints] }), root],
     'with a critical extension that is unknown': [issuing({ extra: [unknown] }), root],
-    'in the wrong order': [root, issuing()],
+    'whose anchor is not the last': [root, issuing()],
     'with a link missing': [issuing({}, middle), root],
   };
   for (const [name, chain] of Object.entries(refusals)) {
     it(`${name}_fail`, async () => {
-      const [issuer] = name === 'in the wrong order' ? [issuing()] : chain;
+      const [issuer] = name === 'whose anchor is not the last' ? [issuing()] : chain;
       assert.ok(issuer !== undefined);
       await refuses(world, signedBy({ issuer }), 'ERR_VERIFY_CERTIFICATE', { root: trusting([chain]) });
     });
   }
+
+  it('whose name is none_fail', async () => {
+    const subject = derSequence(derBoolean(true));
+    const extensions = authorityExtensions(key);
+    const der = makeCertificate({ subject, key, issuer: root, extensions });
+    const issuer = { der, subject, key };
+    await refuses(world, signedBy({ issuer }), 'ERR_VERIFY_CERTIFICATE', {
+      root: trusting([[issuer, root]]),
+    });
+  });
 
   it('that is no authority_fail', async () => {
     const name = encodeName({ organization: 'world', commonName: 'leaf' });

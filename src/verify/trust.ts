@@ -13,7 +13,7 @@ import { type LogKey, openLogKey } from './log-key.ts';
  */
 export interface Trust {
   readonly root: TrustedRoot;
-  /** The certificate authorities whose issuing certificate has the subject `issuer` (Name DER). */
+  /** The certificate authorities that have a certificate with the subject `issuer` (Name DER): that is the first of their chain. */
   certificateAuthorities(issuer: Uint8Array): readonly Authority[];
   /** The timestamp authorities whose certificate is the one that a signer of a timestamp names. */
   timestampAuthorities(signer: SignerIdentifier): readonly Authority[];
@@ -65,7 +65,7 @@ interface Shelf<T> {
 /** Opens every instance when one is asked for the first time: which one it is stands inside of them. */
 function shelf<From, T>(
   instances: readonly From[],
-  open: (instance: From) => T | BoltsealError,
+  open: (instance: From) => readonly T[] | BoltsealError,
   keysOf: (opened: T) => readonly string[],
 ): Shelf<T> {
   const broken: BoltsealError[] = [];
@@ -74,8 +74,13 @@ function shelf<From, T>(
     const filled = new Map<string, T[]>();
     for (const instance of instances) {
       const opened = open(instance);
-      if (opened instanceof Error) broken.push(opened);
-      else for (const key of new Set(keysOf(opened))) filled.set(key, [...(filled.get(key) ?? []), opened]);
+      if (opened instanceof Error) {
+        broken.push(opened);
+        continue;
+      }
+      for (const one of opened) {
+        for (const key of new Set(keysOf(one))) filled.set(key, [...(filled.get(key) ?? []), one]);
+      }
     }
     return filled;
   };
