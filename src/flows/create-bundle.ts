@@ -189,8 +189,7 @@ async function provenEntries(
   runtime: ServiceRuntime,
 ): Promise<readonly LogEntry[]> {
   const { signed, signer, hash } = verified;
-  const check = (entry: LogEntry): void =>
-    checkEntryBody(entry, signed, signer, hash === 'pure' ? 'sha512' : hash);
+  const check = (entry: LogEntry): void => checkEntryBody(entry, signed, signer, hash);
   if (parts.logEntry !== undefined) {
     check(parts.logEntry);
     return [await withProof(parts.logEntry, lookup, runtime)];
