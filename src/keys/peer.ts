@@ -21,7 +21,7 @@ export async function importPeer<T>(
   try {
     return await load();
   } catch (cause) {
-    throw isMissing(cause, peer.name) ? missing(peer, cause) : broken(peer, cause);
+    throw isMissing(cause, peer.name) ? missing(peer) : broken(peer, cause);
   }
 }
 
@@ -37,9 +37,8 @@ function isMissing(error: unknown, name: string): boolean {
   );
 }
 
-function missing({ name, versions, user }: Peer, cause: unknown): BoltsealError {
+function missing({ name, versions, user }: Peer): BoltsealError {
   return new BoltsealError('ERR_KEY_PEER', `${user} need the package ${name}, which is not installed`, {
-    cause,
     hint: `Install it beside Boltseal: npm install '${name}@${versions}' (with -g if Boltseal was).`,
   });
 }

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Runtime } from '../../core/runtime.ts';
 import { importPeer } from '../peer.ts';
-import type { KmsFailure } from './kms-failure.ts';
+import { type KmsFailure, KmsFailureError } from './kms-failure.ts';
 import { sendToKms } from './kms-http.ts';
 
 /** A version of a key. */
@@ -25,6 +25,7 @@ export interface CallOptions {
 
 /** `KeyManagementServiceClient`, as far as it is used. */
 export interface GcpSdkClient {
+  initialize(): Promise<unknown>;
   getPublicKey(request: { name: string }, options: CallOptions): Promise<[{ readonly pem?: unknown }]>;
   getCryptoKeyVersion(request: { name: string }, options: CallOptions): Promise<[GcpVersion]>;
   listCryptoKeyVersionsAsync(
@@ -77,7 +78,13 @@ export async function gcpClient(runtime: Pick<Runtime, 'fetch'>): Promise<GcpCli
     async call(signal, use) {
       const call: Call = { signal };
       try {
-        return await calls.run(call, () => use(client, { retry: null }));
+        return await calls.run(call, async () => {
+          // Every call does it, and where it fails lets the error of one promise go by unheard, which ends the process.
+          await client.initialize().catch((cause: unknown) => {
+            throw new KmsFailureError(noCredentials, cause);
+          });
+          return await use(client, { retry: null });
+        });
       } catch (error) {
         throw new GcpCallError(error, call.status);
       }
@@ -232,7 +239,7 @@ export function explainGcp(error: unknown): KmsFailure {
 }
 
 const credentialWords =
-  /default credentials|invalid_(?:grant|rapt|client)|unauthorized_client|private[ _]key|refresh token|universe domain/i;
+  /invalid_(?:grant|rapt|client)|unauthorized_client|private[ _]key|refresh token|universe domain/i;
 
 const noCredentials: KmsFailure = {
   code: access,

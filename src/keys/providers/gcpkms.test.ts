@@ -1,11 +1,14 @@
+import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { createTestGcpKms, newServiceAccount } from '../../../test/support/gcp-kms.ts';
-import { fetchInto } from '../../../test/support/in-process.ts';
+import { fetchInto, inProcessRuntime, respond } from '../../../test/support/in-process.ts';
 import { kmsContract } from '../../../test/support/kms-contract.ts';
 import { answer, type Step } from '../../../test/support/services.ts';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
+import { isBoltsealError } from '../../core/errors.ts';
+import type { KeyContext } from '../provider.ts';
 import { gcpKeys } from './gcpkms.ts';
 
 const failure = (code: number, status: string): Step =>
@@ -54,5 +57,46 @@ test('Google Cloud KMS, by its own SDK', async (t) => {
     empty: 'ERR_KEY_DISABLED',
     spoil: (body) => ('signature' in body ? { ...body, signature: 'MAYCAQECAQE=' } : body),
     secrets: ['PRIVATE KEY', 'eyJ'],
+  });
+});
+
+test('Google Cloud KMS without credentials, and with broken ones_fail', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const { GOOGLE_APPLICATION_CREDENTIALS, HOME } = process.env;
+  t.after(async () => {
+    Object.assign(process.env, { GOOGLE_APPLICATION_CREDENTIALS, HOME });
+  });
+  process.env['HOME'] = folder;
+  // No machine of Google is looked for.
+  process.env['METADATA_SERVER_DETECTION'] = 'none';
+  const context: KeyContext = {
+    runtime: inProcessRuntime(async () => {
+      // The token of a user, refused.
+      const body = JSON.stringify({
+        error: 'invalid_grant',
+        error_description: 'Token has been expired or revoked.',
+      });
+      return respond({ status: 400, headers: { 'content-type': 'application/json' }, body });
+    }),
+    password: () => Promise.reject(new Error('no password')),
+    readStdin: () => Promise.reject(new Error('no input')),
+  };
+  const load = () => gcpKeys.loadVerificationKeys(`gcpkms://${ring}/cryptoKeys/k`, context);
+  const isAccess = (error: unknown): boolean => isBoltsealError(error, 'ERR_KEY_ACCESS');
+  delete process.env['GOOGLE_APPLICATION_CREDENTIALS'];
+  await assert.rejects(load(), isAccess);
+  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'none.json');
+  await assert.rejects(load(), isAccess);
+  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'user.json');
+  const user = {
+    type: 'authorized_user',
+    client_id: 'c',
+    client_secret: 's',
+    refresh_token: 'a-refresh-token',
+  };
+  await writeFile(join(folder, 'user.json'), JSON.stringify(user));
+  await assert.rejects(load(), (error) => {
+    assert.ok(isBoltsealError(error, 'ERR_KEY_ACCESS'), String(error));
+    return !`${error.message}${String(error.cause)}`.includes('a-refresh-token');
   });
 });
