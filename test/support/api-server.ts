@@ -1,6 +1,7 @@
 /** Servers of REST APIs that tests write: in process, or over TLS for real programs. */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -68,7 +69,7 @@ function bodyOf({ body = '' }: ApiAnswer): string {
 
 /** A server that listens, and what its clients need. */
 export interface ApiServer {
-  /** `https://127.0.0.1:PORT` */
+  /** `https://127.0.0.1:PORT`, or `http://…`. */
   readonly url: string;
   /** The certificate of its authority: PEM, and a file with it. */
   readonly ca: string;
@@ -77,15 +78,18 @@ export interface ApiServer {
   clientCertificate(commonName: string): { readonly cert: string; readonly key: string };
 }
 
-/** Serves `handler` over TLS at an address of its own. */
-export async function serveApi(t: Releases, handler: ApiHandler): Promise<ApiServer> {
+/** Serves `handler` at an address of its own, over TLS unless told. */
+export async function serveApi(t: Releases, handler: ApiHandler, scheme = 'https'): Promise<ApiServer> {
   const folder = await temporaryDirectory(t);
   const caFile = join(folder, 'ca.pem');
   const authority = makeAuthority('test server authority', newKey());
   const ca = encodePem('CERTIFICATE', authority.der);
   await writeFile(caFile, ca);
   const own = issue(authority, 'test server', 'serverAuth');
-  const server = createServer({ ...own, ca, requestCert: true, rejectUnauthorized: false });
+  const server =
+    scheme === 'https'
+      ? createServer({ ...own, ca, requestCert: true, rejectUnauthorized: false })
+      : createPlainServer();
   server.on('request', (incoming, outgoing) => {
     void (async () => {
       const chunks: Buffer[] = [];
@@ -107,7 +111,7 @@ export async function serveApi(t: Releases, handler: ApiHandler): Promise<ApiSer
     await once(server, 'close');
   });
   return {
-    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     ca,
     caFile,
     clientCertificate: (commonName) => issue(authority, commonName, 'clientAuth'),

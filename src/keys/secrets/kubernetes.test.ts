@@ -3,6 +3,7 @@ import { createHmac, verify } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
 import type { ApiAnswer } from '../../../test/support/api-server.ts';
 import { apiFetch } from '../../../test/support/api-server.ts';
 import { inProcessRuntime } from '../../../test/support/in-process.ts';
@@ -457,6 +458,77 @@ describe('ways to a cluster', () => {
       await assert.rejects(kubernetesAccess(asker({ KUBECONFIG })), refused('ERR_KEY_ACCESS'));
     });
   }
+});
+
+describe('what comes from outside', () => {
+  const json = fc.jsonValue({ maxDepth: 3 });
+  const field = (names: readonly string[], value: fc.Arbitrary<unknown>) =>
+    fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 4 });
+  const text = fc.oneof(fc.constantFrom('https://h', 'YQ==', '/nonexistent', 'a', ''), fc.string(), json);
+  const exec = field(['apiVersion', 'command', 'args', 'env', 'interactiveMode', 'installHint'], text);
+
+  it('kubeconfigs of every shape end in access or an error of ours', async (t) => {
+    const KUBECONFIG = join(await temporaryDirectory(t), 'config');
+    const runtime = createRuntime({ env: { KUBECONFIG, PATH: '' } });
+    const clusters = [
+      'server',
+      'certificate-authority-data',
+      'tls-server-name',
+      'proxy-url',
+      'insecure-skip-tls-verify',
+    ];
+    const users = [
+      'token',
+      'tokenFile',
+      'client-certificate-data',
+      'client-key-data',
+      'username',
+      'as',
+      'as-groups',
+    ];
+    const user = fc.oneof(
+      field(users, text),
+      fc.record({ exec }),
+      fc.record({ 'auth-provider': json }),
+      json,
+    );
+    const config = fc.oneof(
+      fc
+        .tuple(fc.oneof(field(clusters, text), json), user)
+        .map(([a, b]) => kubeconfigText(a as object, b as object)),
+      json.map((value) => JSON.stringify(value)),
+      fc.string(),
+    );
+    await fc.assert(
+      fc.asyncProperty(config, async (content) => {
+        await writeFile(KUBECONFIG, content);
+        await kubernetesAccess({ runtime }).catch((error: unknown) =>
+          assert.ok(isBoltsealError(error), String(error)),
+        );
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('answers of every shape end in a secret or an error of ours', async (t) => {
+    let answer: ApiAnswer = { status: 200 };
+    const cluster = await world(t, { disturb: () => answer });
+    const data = fc.dictionary(fc.constantFrom('cosign.key', 'cosign.pub', 'x'), text);
+    const body = fc.oneof(json, fc.record({ kind: fc.constant('Secret'), data: fc.oneof(data, json) }));
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(200, 201, 400, 401, 403, 404, 409), body, async (status, content) => {
+        answer = { status, body: JSON.stringify(content) };
+        const asked = [
+          readSecret(of, cluster).then((found) => found.get('cosign.pub')),
+          openKubernetesPlace(of, cluster),
+        ];
+        for (const result of await Promise.allSettled(asked)) {
+          if (result.status === 'rejected') assert.ok(isBoltsealError(result.reason), String(result.reason));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
 });
 
 describe('secrets of Kubernetes with real programs', () => {
