@@ -85,6 +85,8 @@ async function buildCommandLine(): Promise<void> {
       banner: (chunk) => (chunk.isEntry ? '#!/usr/bin/env node' : ''),
       comments: false,
       codeSplitting: { groups: await chunkGroups() },
+      // The cache of compiled code compiles files itself, where an import() has nobody to answer it (src/cli/code-cache.ts).
+      dynamicImportInCjs: false,
     });
     await writeLicences(output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : [])));
   } finally {
