@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { derOctetString } from '../../core/der.ts';
 import { isBoltsealError } from '../../core/errors.ts';
-import { generateKeyPair } from '../generate.ts';
+import { publicKeyOf } from '../../formats/public-key.ts';
+import { newPrivateKey } from '../generate.ts';
 import type { Attribute, Cryptoki } from './pkcs11-module.ts';
 import { attributes, curveParams, keyTypeNumbers, objectClasses, readPublicKey } from './pkcs11-objects.ts';
 import type { Session } from './pkcs11-session.ts';
@@ -56,7 +57,7 @@ describe('key objects of tokens', () => {
       ['ecdsa-p521', 133],
       ['ed25519', 32],
     ] as const) {
-      const { publicKey } = await generateKeyPair(type, '');
+      const publicKey = publicKeyOf(await newPrivateKey(type), 'a key');
       const point = publicKey.spki.subarray(-length);
       for (const written of [point, derOctetString(point)]) {
         const session = sessionOf(objectClasses.publicKey, {
