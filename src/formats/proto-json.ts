@@ -83,9 +83,11 @@ function readMessage<Name extends string>(
 ): ProtoFields<Name> {
   if (!isJsonObject(value)) throw invalid(`${where} is not an object`);
   const fields: { [name in Name]?: Json } = {};
-  for (const [key, content] of Object.entries(value)) {
-    const name =
-      names.find((candidate) => candidate === key) ?? names.find((candidate) => snakeCase(candidate) === key);
+  for (const key of Object.keys(value)) {
+    const content = value[key];
+    const name = names.includes(key as Name)
+      ? (key as Name)
+      : names.find((candidate) => snakeCase(candidate) === key);
     if (name === undefined) {
       throw invalid(`${where} has the unknown field ${JSON.stringify(key.slice(0, 80))}`);
     }
