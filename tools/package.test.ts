@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
+import { temporaryDirectory } from '../test/support/temporary.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -35,6 +37,34 @@ test('the built command line copies no getters of built-in modules', { skip }, (
   for (const name of readdirSync(folder).filter((one) => one.endsWith('.cjs'))) {
     const text = readFileSync(join(folder, name), 'utf8');
     assert.doesNotMatch(text, /\bnode_https?\w* = [\w.]*__toESM/, name);
+  }
+});
+
+test('the built command line loads nothing with import()', { skip }, () => {
+  // Files that are compiled with the cache of compiled code cannot.
+  const folder = join(root, 'dist', 'cli');
+  for (const name of readdirSync(folder).filter((one) => one.endsWith('.cjs'))) {
+    assert.doesNotMatch(readFileSync(join(folder, name), 'utf8'), /(?:^|[^.\w])import\(/m, name);
+  }
+});
+
+test('the SDK of a key management service that is not installed is named', { skip }, async (t) => {
+  const folder = await temporaryDirectory(t);
+  cpSync(join(root, 'dist', 'cli'), folder, { recursive: true });
+  const references: Readonly<Record<string, string>> = {
+    '@aws-sdk/client-kms': 'awskms:///alias/release',
+    '@azure/keyvault-keys': 'azurekms://acme.vault.azure.net/release',
+    '@google-cloud/kms': 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k',
+  };
+  for (const [name, reference] of Object.entries(references)) {
+    const args = [join(folder, 'boltseal.cjs'), 'public-key', '--key', reference];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /ERR_KEY_PEER/);
+    assert.ok(stderr.includes(`npm install '${name}@`), stderr);
+    const [, versions] = new RegExp(`npm install '${name}@([^']*)'`).exec(stderr) ?? [];
+    assert.equal(versions, packageJson.peerDependencies[name]);
+    assert.equal(packageJson.peerDependenciesMeta[name].optional, true);
   }
 });
 
