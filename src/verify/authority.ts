@@ -92,7 +92,7 @@ function openAuthority(
       notAfter: Math.min(...certificates.map(({ certificate }) => certificate.notAfter.getTime())),
     };
     const anchor = certificates.at(-1)?.certificate.der ?? new Uint8Array(0);
-    const authority = trusted.operator ?? (trusted.uri || hex(anchor));
+    const authority = trusted.operator || trusted.uri || hex(anchor);
     return paths.map((chain) => ({ trusted, chain, authority, ...period }));
   } catch (cause) {
     const why = cause instanceof BoltsealError ? `: ${cause.message}` : '';

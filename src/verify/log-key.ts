@@ -1,5 +1,6 @@
 /** The key of a log in a trusted root, made ready, and the signatures that Rekor makes with it. */
 import { verify } from 'node:crypto';
+import { hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { NoteVerifier } from '../formats/checkpoint.ts';
 import { noteVerifier } from '../formats/note-keys.ts';
@@ -87,7 +88,7 @@ function logKey(log: TrustedLog, key: PublicKey, hashes: Algorithm['hashes']): L
   return {
     log,
     key,
-    authority: log.operator ?? (log.baseUrl === '' ? Buffer.from(log.logId).toString('hex') : log.baseUrl),
+    authority: log.operator || log.baseUrl || hex(log.logId),
     host: URL.canParse(log.baseUrl) ? new URL(log.baseUrl).hostname : undefined,
     signed,
     checkpointVerifier(name) {

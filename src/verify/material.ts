@@ -67,6 +67,7 @@ function entryTime({ integratedTime, log }: LoggedEntry): ProvenTime[] {
  * index is, or what they are about: a proof says nothing about the index of an entry of Rekor v1.
  */
 function checkDuplicates(timestamps: readonly Uint8Array[], entries: readonly LogEntry[]): void {
+  if (timestamps.length < 2 && entries.length < 2) return;
   const seen = new Set<string>();
   const once = (key: string, what: string): void => {
     if (!seen.has(key)) {
@@ -77,8 +78,7 @@ function checkDuplicates(timestamps: readonly Uint8Array[], entries: readonly Lo
       hint: 'Remove one of the two; thresholds count distinct logs and authorities.',
     });
   };
-  if (timestamps.length > 1) for (const der of timestamps) once(hex(der), 'timestamp');
-  if (entries.length < 2) return;
+  for (const der of timestamps) once(hex(der), 'timestamp');
   for (const { logId, logIndex, canonicalizedBody } of entries) {
     once(`${hex(logId)} ${logIndex}`, 'log entry');
     once(`${hex(logId)} ${hex(canonicalizedBody)}`, 'log entry');

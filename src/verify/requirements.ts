@@ -15,9 +15,10 @@ export type SignerRequirement =
 
 /**
  * What must stand behind a signature. Thresholds count distinct authorities: two entries of one log are one, as are two
- * timestamps of one authority. Entries of logs and timestamps of authorities that the trusted root does not have do not
- * count, and are not looked at; all others are verified, whether they are needed or not, and make the verification fail
- * when they are wrong. Without a trusted root nothing is looked at.
+ * timestamps of one authority, and all logs or authorities that one operator runs, where the trusted root says who that
+ * is. Entries of logs and timestamps of authorities that the trusted root does not have do not count, and are not looked
+ * at; all others are verified, whether they are needed or not, and make the verification fail when they are wrong.
+ * Without a trusted root nothing is looked at.
  */
 export interface MaterialRequirements {
   /** Required for identities, and for keys when a log entry or timestamp is. */
