@@ -1,14 +1,16 @@
 /**
- * Builds `dist/`: the command line as CommonJS, split so that a command loads only what it uses, and the library as ES
- * modules with declarations. Needs development dependencies only; `npm ci` runs it.
+ * Builds `dist/`: the command line as CommonJS, split so that a command loads only what it uses; the GitHub Action as one
+ * file; and the library as ES modules with declarations. Needs development dependencies only; `npm ci` runs it.
  */
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { buildAction } from './build-action.ts';
 import { readSources } from './layers.ts';
+import { writeLicences } from './licences.ts';
 import { importsOf } from './scan.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -88,29 +90,12 @@ async function buildCommandLine(): Promise<void> {
       // The cache of compiled code compiles files itself, where an import() has nobody to answer it (src/cli/code-cache.ts).
       dynamicImportInCjs: false,
     });
-    await writeLicences(output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : [])));
+    const moduleIds = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+    await writeLicences(join(staging, 'cli', 'LICENSES.txt'), moduleIds);
   } finally {
     await bundle.close();
   }
   await chmod(join(staging, 'cli', 'boltseal.cjs'), 0o755);
-}
-
-/** The licences of the libraries whose code is now part of the command line, as they ask for. */
-async function writeLicences(moduleIds: readonly string[]): Promise<void> {
-  const folders = new Set<string>();
-  for (const id of moduleIds) {
-    const folder = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(id)?.[0];
-    if (folder !== undefined) folders.add(folder);
-  }
-  const texts = await Promise.all(
-    [...folders].sort().map(async (folder) => {
-      const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-      const file = (await readdir(folder)).find((entry) => /^licen[cs]e(?:\.|$)/i.test(entry));
-      if (file === undefined) throw new Error(`${name} has no licence file`);
-      return `${name} ${version} (${license})\n\n${await readFile(join(folder, file), 'utf8')}`;
-    }),
-  );
-  await writeFile(join(staging, 'cli', 'LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
 }
 
 /** TypeScript 7 has no programming interface; its own program is run. */
@@ -142,7 +127,7 @@ async function build(): Promise<void> {
   const started = performance.now();
   await mkdir(staging, { recursive: true });
   try {
-    await Promise.all([buildCommandLine(), buildLibrary()]);
+    await Promise.all([buildCommandLine(), buildAction(join(staging, 'action')), buildLibrary()]);
     await swap();
   } finally {
     await rm(staging, { recursive: true, force: true });

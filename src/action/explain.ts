@@ -69,7 +69,7 @@ export const knownFailures: readonly KnownFailure[] = [
 ];
 
 /** What to do in a workflow, by code; said in place of hints that are about the command line. */
-const advice: { readonly [code in ErrorCode]?: string } = {
+const advice: { readonly [code in ErrorCode]?: string | ((error: BoltsealError) => string) } = {
   ERR_IMAGE_NOT_FOUND:
     'Was the image pushed? Often `push:` of the build step is an expression that is false in this run. Some registries also answer so when a login is missing.',
   ERR_REGISTRY_UNAUTHORIZED:
@@ -84,8 +84,9 @@ const advice: { readonly [code in ErrorCode]?: string } = {
     '  - a key pair, which is logged nowhere: key and password',
     '  - publish it: log: public',
   ].join('\n'),
-  ERR_KEY_PEER:
-    'Install it in the workspace in a step before this one: npm install --no-save and the package.',
+  // Of the hint for the command line only the package is of use here.
+  ERR_KEY_PEER: ({ hint = '' }) =>
+    `Install it in the workspace, in a step before this one: npm install --no-save ${/'[^']+'/.exec(hint)?.[0] ?? 'PACKAGE'}`,
 };
 
 /** An error as an annotation: title and text. */
@@ -108,12 +109,17 @@ export function explain(thrown: unknown): Explanation {
   );
   const known = knownFailures.find(({ pattern }) => texts.some((text) => pattern.test(text)));
   const coded = chain.filter((one) => one instanceof BoltsealError);
-  const advised = coded.map(({ code }) => advice[code]).find((text) => text !== undefined);
+  const advised = coded.map(adviceFor).find((text) => text !== undefined);
   const hint = known?.meaning ?? advised ?? coded.map((one) => one.hint).find((text) => text !== undefined);
   const [message = '', ...causes] = texts;
   const lines = [message, ...causes.map((text) => `caused by: ${text}`), ...comparisons(chain)];
   if (hint !== undefined) lines.push(hint);
   return { title: `Boltseal: ${error.code}`, text: lines.join('\n') };
+}
+
+function adviceFor(error: BoltsealError): string | undefined {
+  const found = advice[error.code];
+  return typeof found === 'function' ? found(error) : found;
 }
 
 function chainOf(error: BoltsealError): readonly Error[] {

@@ -4,6 +4,7 @@ import { type ActionContext, actionRuntime } from './context.ts';
 import { explain } from './explain.ts';
 import { type OutputName, outputSpecs } from './inputs.ts';
 import type { ModeResult } from './mode.ts';
+import { lookInWorkspace } from './peers.ts';
 import { runInfo, skipReason } from './run-info.ts';
 import {
   flag,
@@ -45,6 +46,7 @@ export async function runAction(io: ActionIo): Promise<number> {
       return 0;
     }
     const settings = readSettings(io, toolkit);
+    if (env['GITHUB_WORKSPACE']) lookInWorkspace(env['GITHUB_WORKSPACE']);
     const runtime = actionRuntime(io, toolkit);
     const context: ActionContext = { toolkit, settings, run: runInfo(io), runtime, signal: io.signal };
     return finish(await modes[mode](context), toolkit);

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { buildAction } from '../../tools/build-action.ts';
@@ -42,6 +42,8 @@ export interface StepOptions {
   readonly event?: string;
   /** The event’s payload. */
   readonly payload?: object;
+  /** Files in the workspace, by their paths. */
+  readonly files?: Readonly<Record<string, string>>;
   /** What `github.token` is. */
   readonly token?: string;
   /** Called once it runs, with what cancels it. */
@@ -91,6 +93,10 @@ export async function runStep(
     GITHUB_STATE: join(temp, 'save_state'),
   };
   for (const path of Object.values(files)) await writeFile(path, '');
+  for (const [path, content] of Object.entries(options.files ?? {})) {
+    await mkdir(dirname(join(workspace, path)), { recursive: true });
+    await writeFile(join(workspace, path), content);
+  }
   const payload = join(temp, 'event.json');
   await writeFile(payload, JSON.stringify(options.payload ?? { repository: { full_name: 'acme/app' } }));
   const env = {
