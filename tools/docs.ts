@@ -23,6 +23,7 @@ import { usageOf } from '../src/cli/parse.ts';
 import { type ErrorCode, type ExitName, errorTable, exitCodes } from '../src/core/errors.ts';
 import { describe, entriesOf, type Kind } from '../src/server/config/kinds.ts';
 import { settings } from '../src/server/config/settings.ts';
+import { keysPage } from './keys-page.ts';
 import { type EntryPoint, entryPoints, firstSentence } from './library.ts';
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs', 'reference');
@@ -38,6 +39,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['exit-codes.md', page('Exit codes', exitCodesPage())],
     ['server-config.md', page('Configuration of a private Sigstore', serverConfigPage())],
     ['library.md', page('Library', libraryPage())],
+    ['keys.md', page('Keys', keysPage({ table, code }))],
   ]);
 }
 
@@ -127,7 +129,7 @@ function flagsPage(): readonly string[] {
     '## Flags of cosign',
     'These are understood so that scripts written for cosign keep working, or refused with the way to go; none is ignored in silence. ' +
       'Their variables (`COSIGN_<FLAG>`) are treated the same.',
-    ...(['sign', 'signBlob', 'verify', 'registry', 'tree', 'keys', 'token'] as const).flatMap((set) => [
+    ...(['sign', 'signBlob', 'verify', 'registry', 'tree', 'token'] as const).flatMap((set) => [
       `### ${cosignSetTitles[set]}`,
       table(
         ['Flag', 'Accepted', 'Why it changes nothing', 'What to do otherwise'],
@@ -143,7 +145,6 @@ const cosignSetTitles: Readonly<Record<keyof typeof cosignFlags, string>> = {
   verify: 'verify',
   registry: 'Commands that talk to a registry',
   tree: 'tree',
-  keys: 'generate-key-pair',
   token: 'Commands that take a key',
   initialize: 'initialize',
 };
