@@ -21,6 +21,18 @@ const proofs: Readonly<Record<string, string>> = {
   gcpkms: 'a double, by Google’s own SDK over REST, credentials included',
   hashivault: 'a double',
   openbao: 'a double, the same as for Vault',
+  pkcs11:
+    'SoftHSM 2, with keys made here and by OpenSC’s pkcs11-tool: P-256, P-384, P-521, RSA, Ed25519, and a key that wants its ' +
+    'PIN for each signature; cosign 3 verifies the signatures. No hardware was tried.',
+  k8s:
+    'a double of the Kubernetes API that Debian’s kubectl and cosign 3 speak to as well: what each stores, the others read; ' +
+    'cosign signs and verifies with pairs that were stored here, and the other way round',
+  github:
+    'a double, which compares every request with GitHub’s own OpenAPI description and opens the sealed boxes; cosign 3 ' +
+    'stores in the same double, and its requests are the same. The boxes were opened by libsodium.',
+  gitlab: 'a double; cosign 3 stores, signs and verifies through the same one, in both directions',
+  plugin:
+    'programs of the tests, which cosign 3 starts as well: it asks them the same, and each verifies what the other signed',
 };
 
 const services: readonly (readonly string[])[] = [
@@ -36,6 +48,7 @@ const packages: readonly (readonly string[])[] = [
   ['`azurekms://`', '`npm install @azure/keyvault-keys @azure/identity`'],
   ['`gcpkms://`', '`npm install @google-cloud/kms`'],
   ['`hashivault://`, `openbao://`', 'none'],
+  ['`pkcs11:`', '`npm install pkcs11js`, which is compiled there: it needs Python and a C++ compiler'],
 ];
 
 /** The page, block by block. */
@@ -45,13 +58,54 @@ export function keysPage({ table, code }: PageTools): readonly string[] {
       'those of cosign.',
     table(
       ['Reference', '', 'Signs', 'Makes keys'],
-      keyProviders.map(({ form, summary, loadSigner, generate }) => [
+      keyProviders.map(({ name, form, summary, loadSigner, generate, openStore }) => [
         code(form),
         summary,
-        loadSigner === undefined ? '' : 'yes',
-        generate === undefined ? '' : 'yes',
+        loadSigner === undefined || name === 'github' ? '' : 'yes',
+        generate !== undefined ? 'yes' : openStore !== undefined ? 'stores pairs' : '',
       ]),
     ),
+    '## Key pairs in secrets',
+    '`boltseal generate-key-pair PLACE` makes a pair in memory and stores it in GitHub, GitLab or Kubernetes, under the names ' +
+      'and in the order of cosign; each part is read back, `cosign.pub` is written, and nothing that is empty is stored. A pair ' +
+      'that is there is replaced only after a yes. `boltseal init github OWNER/REPO` also writes a workflow ' +
+      '([guide](../guide/github-key-pair.md)).',
+    table(
+      ['Place', 'Password', 'Private key', 'Public key', 'Who may'],
+      [
+        [
+          '`github://`',
+          '`COSIGN_PASSWORD`',
+          '`COSIGN_PRIVATE_KEY`',
+          '`COSIGN_PUBLIC_KEY`',
+          'a token that may write Actions secrets',
+        ],
+        [
+          '`gitlab://`',
+          '`COSIGN_PASSWORD`',
+          '`COSIGN_PRIVATE_KEY`',
+          '`COSIGN_PUBLIC_KEY`',
+          'a token with the scope `api` of a maintainer',
+        ],
+        [
+          '`k8s://`',
+          '`cosign.password`',
+          '`cosign.key`',
+          '`cosign.pub`',
+          'get, to store also create and update, on secrets',
+        ],
+      ],
+    ),
+    'The clusters of `k8s://` are those of kubectl: tokens, client certificates, `exec` plugins and the service account of a ' +
+      'pod are understood ([what is not](../decisions/0015-kubernetes-without-its-client.md)).',
+    '## Keys in tokens',
+    'A `pkcs11:` URI (RFC 7512) names token and key; an attribute that is not understood is an error, so that no other key ' +
+      'signs than was meant. The token only signs a digest (`CKM_ECDSA`, `CKM_RSA_PKCS`), or with Ed25519 the message. The ' +
+      'session ends with the work. A wrong PIN is tried once. Public keys are read without a PIN where the token permits it. ' +
+      '`boltseal pkcs11-tool list-tokens` and `list-keys-uris` say what there is.',
+    '## Keys behind plugins',
+    'A scheme that nobody knows is a program `sigstore-kms-NAME` in a folder of PATH, never in the working folder, and started ' +
+      'without a shell. It has two minutes and may print 256 KiB. Its signatures are verified like all others.',
     '## Keys in key management services',
     'The private key never leaves the service; what is sent there is a digest, or with Ed25519 the message. Before anybody ' +
       'gets a signature it is verified here with the public key: a service that signs with another key or hashes twice is an ' +
