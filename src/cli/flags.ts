@@ -65,7 +65,7 @@ const table = {
     value: 'REF',
     group: 'Key',
     complete: 'file',
-    help: 'The key: a file, env://NAME, or - for standard input.',
+    help: 'The key: a file, env://NAME, - for standard input, or another reference: k8s://…, pkcs11:…, awskms://… (docs/reference/keys.md).',
   },
   'import-key': {
     name: 'key',
