@@ -37,7 +37,7 @@ export function verifyWords({ signedBy, material }: SignedEvidence, flags: Flags
  */
 function publicKeyName(key: string): string {
   if (key.startsWith('pkcs11:'))
-    return key.replace(/([?&])pin-(?:value|source)=[^&]*&?/g, '$1').replace(/[?&]$/, '');
+    return key.replace(/([?&;])pin-(?:value|source)=[^&;]*[&;]?/g, '$1').replace(/[?&;]$/, '');
   if (/^(?!env:)[A-Za-z][A-Za-z0-9+.-]+:\/\//.test(key)) return key;
   return key.endsWith('.key') ? `${key.slice(0, -'.key'.length)}.pub` : 'cosign.pub';
 }

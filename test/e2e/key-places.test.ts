@@ -267,6 +267,20 @@ describe('PKCS#11', () => {
       const verified = await runProgram(programs.cosign3, [...check, 'blob'], { cwd: folder });
       assert.equal(verified.code, 0, verified.stderr);
     }
+    // A PIN on the command line goes no further than there.
+    for (const query of [
+      '?pin-value=1234',
+      `?module-path=${hsm.module}&pin-value=1234`,
+      '?pin-value=1234;module-path=/x',
+    ]) {
+      const reference = `${uri.replace(/\?.*$/, '')}${query.replace('/x', hsm.module)}`;
+      const signed = await run(['sign-blob', '--key', reference, '--bundle', 'p.json', 'blob'], {
+        env: { COSIGN_PKCS11_PIN: '' },
+      });
+      assert.equal(signed.code, 0, signed.stderr);
+      assert.match(signed.stderr, /verify with: /);
+      assert.ok(!`${signed.stdout}${signed.stderr}`.includes('1234'), signed.stderr);
+    }
     const pub = parsePublicKey(await file('cosign.pub'));
     const signature = Buffer.from(await file('sig'), 'base64');
     assert.ok(verify('sha256', Buffer.from('a message'), pub.key, signature));
