@@ -162,6 +162,70 @@ describe('less than everything', { concurrency: 2 }, () => {
   }
 });
 
+describe('command lines of cosign', { concurrency: 2 }, () => {
+  const signRows = ['cosign 2', 'cosign 3'].map((name) =>
+    found.expect(`what was written for ${name}, run with \`boltseal\` in its place: \`sign\``),
+  );
+  test('sign', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    await initialized(open);
+    const token = await open.server.token(email);
+    const services = [...serviceFlags(open), '--oidc-issuer', open.server.url];
+    const config = ['--signing-config', await signingConfigOf(open, 'Rekor v1')];
+    const trust = ['--trusted-root', await open.target('trusted_root.json')];
+    const file = ['--identity-token', await open.file('token', `${token}\n`)];
+    const lines = [
+      [...services, '--identity-token', token, '--tlog-upload=true'],
+      ['--yes', ...config, ...trust, ...file],
+    ];
+    for (const [index, words] of lines.entries()) {
+      const image = await newImage(open);
+      await open.clients.boltseal.must(['sign', ...words, '-a', 'env=prod', image.reference]);
+      for (const verifier of imageVerifierNames) {
+        const verified = await verifyImage(open, verifier, image, { who: 'identity' });
+        assert.ok(verified?.ok, `${verifier}: ${verified?.message}`);
+      }
+      const flags = index === 0 ? '--fulcio-url --rekor-url …' : '--signing-config --trusted-root';
+      signRows[index]?.observed(`signs with \`${flags}\`; everybody verifies`);
+    }
+  });
+
+  const verifyRow = found.expect('the same: `verify`');
+  test('verify', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    await initialized(open);
+    const { reference } = await newImage(open);
+    const signing = { signer: 'cosign 2', storage: 'cosign format', log: 'Rekor v1' } as const;
+    await signImage(open, reference, signing, { who: 'identity' });
+    const { url } = open.server;
+    const pattern = `^${url.replaceAll('.', '\\.')}$`;
+    const who = ['--certificate-identity', email, '--certificate-oidc-issuer', url];
+    const env = { COSIGN_CERTIFICATE_IDENTITY: email, COSIGN_CERTIFICATE_OIDC_ISSUER: url };
+    const lines: readonly (readonly [words: readonly string[], env?: typeof env])[] = [
+      [[...who, '--rekor-url', `${url}/rekor`]],
+      [[...who, '--offline']],
+      [['--cert-identity', email, '--cert-oidc-issuer', url]],
+      [['--certificate-identity-regexp', '^dev@', '--certificate-oidc-issuer', url]],
+      [['--certificate-identity-regexp', '^dev@example\\.com$', '--certificate-oidc-issuer-regexp', pattern]],
+      [[...who, '--insecure-ignore-sct', '--insecure-ignore-tlog', '--use-signed-timestamps']],
+      [[], env],
+    ];
+    for (const [words, given] of lines) {
+      for (const name of ['boltseal', 'cosign2'] as const) {
+        const { code, stderr } = await open.clients[name].run(['verify', ...words, reference], given);
+        // The one difference: a pattern that is not anchored.
+        const isRefused = name === 'boltseal' && words[1] === '^dev@';
+        assert.equal(code, isRefused ? 2 : 0, `${words.join(' ')}: ${stderr}`);
+      }
+    }
+    verifyRow.observed(
+      '`--offline`, `--rekor-url`, `--cert-identity`, patterns, environment variables: as cosign 2. A pattern that is not anchored is refused',
+    );
+  });
+});
+
 describe('attestations', () => {
   const row = found.expect(
     'an image that has only an attestation, by `cosign attest` of cosign 3 and cosign 2',
