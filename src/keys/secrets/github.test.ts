@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { type ApiAnswer, apiFetch, serveApi } from '../../../test/support/api-server.ts';
 import { type GitHubChoices, type GitHubDouble, githubDouble } from '../../../test/support/github.ts';
 import { type InProcessRuntime, inProcessRuntime } from '../../../test/support/in-process.ts';
@@ -247,6 +248,31 @@ describe('secrets of GitHub Actions', () => {
     await assert.rejects(
       store('acme/app', world({}, { GITHUB_HOST: 'http://ghe.example.com' })),
       refused('ERR_SERVICE_INSECURE'),
+    );
+  });
+
+  it('answers of every shape end in stored secrets or an error of ours', async () => {
+    const key = fc.oneof(fc.constantFrom(Buffer.alloc(32, 9).toString('base64'), '', '!'), fc.jsonValue());
+    const time = fc.oneof(fc.constantFrom('2026-11-22T08:00:00Z', '', 'now'), fc.jsonValue());
+    const body = fc.oneof(
+      fc.record({ key_id: fc.oneof(fc.constant('1'), fc.jsonValue()), key }),
+      fc.record({ updated_at: time, visibility: fc.jsonValue() }),
+      fc.jsonValue(),
+    );
+    const status = fc.constantFrom(200, 201, 204, 400, 401, 403, 404, 422);
+    const answers = fc.array(fc.record({ status, body }), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(answers, async (list) => {
+        let asked = 0;
+        const disturb = (): ApiAnswer => {
+          const { status, body } = list[asked++ % list.length] ?? { status: 404, body: {} };
+          return { status, body: JSON.stringify(body) };
+        };
+        await store('acme/app', world({ disturb })).catch((error: unknown) => {
+          assert.ok(isBoltsealError(error), String(error));
+        });
+      }),
+      { numRuns: 200 },
     );
   });
 
