@@ -58,8 +58,11 @@ describe('variables of GitLab', () => {
       await store(owner, gitlab);
       const kept = names.map((name) => gitlab.variables.get(`${place} ${name}`)?.['value']);
       assert.deepEqual(kept, ['hush-hush', pair.privateKeyPem, pair.publicKeyPem]);
-      const signer = await loadSigner(`gitlab://${owner}`, gitlab);
       const [key] = await loadVerificationKeys(`gitlab://${owner}`, gitlab);
+      assert.equal(key?.pem, pair.publicKeyPem);
+      // Each time a password is tried takes a quarter of a second.
+      if (owner !== 'acme/sub') continue;
+      const signer = await loadSigner(`gitlab://${owner}`, gitlab);
       assert.ok(key !== undefined && verify('sha256', utf8('m'), key.key, await signer.sign(utf8('m'))));
     }
   });
