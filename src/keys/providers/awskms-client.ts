@@ -90,8 +90,15 @@ function toRequest(request: AwsHttpRequest, signal: AbortSignal | undefined): Km
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value ?? ''].flat()) url.searchParams.append(name, one);
   }
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined;
-  return { method, url: url.href, headers, body: bytes, signal };
+  return { method, url: url.href, headers, body: bytesOf(body), signal };
+}
+
+/** The bytes alone: the SDK’s own kind of array warns when something takes it for text. */
+function bytesOf(body: unknown): Uint8Array | undefined {
+  if (typeof body === 'string') return Buffer.from(body);
+  return body instanceof Uint8Array
+    ? new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+    : undefined;
 }
 
 const access = 'ERR_KEY_ACCESS';
