@@ -43,12 +43,12 @@ const anyPurpose = '2.5.29.37.0';
 
 /**
  * The chains of a certificate authority, or why it cannot be used: one for each of its certificates, because each may
- * issue, from that one up to the anchor. The anchor is the last certificate, the others may be in any order.
+ * issue, from that one up to the anchor. The anchor is the last certificate, and the others may be in any order.
  * {@link https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_trustroot.proto CertificateAuthority}
  */
 export function openCertificateAuthority(trusted: TrustedAuthority): readonly Authority[] | BoltsealError {
   return openAuthority(trusted, 'the certificate authority', (certificates, what) =>
-    pathsOf(certificates, what).map((path) => {
+    pathsOf(certificates).map((path) => {
       for (const [below, { certificate }] of path.entries()) {
         checkAuthorityCertificate(certificate, below, keyPurposes.codeSigning, what);
       }
@@ -59,13 +59,16 @@ export function openCertificateAuthority(trusted: TrustedAuthority): readonly Au
 
 /**
  * The chain of a timestamp authority, alone in a list, or why it cannot be used. Its first certificate is the one that
- * signs, the last is the anchor.
+ * signs, the last is the anchor, which is an authority.
  */
 export function openTimestampAuthority(trusted: TrustedAuthority): readonly Authority[] | BoltsealError {
   return openAuthority(trusted, 'the timestamp authority', (certificates, what) => {
-    const [path] = pathsOf(certificates, what);
-    if (path === undefined) throw unusable(`${what} has no certificate`);
-    const [signer, ...issuers] = path;
+    const [first] = certificates;
+    const path = pathsOf(certificates).find(([signer]) => signer === first);
+    const [signer, ...issuers] = path ?? [];
+    if (path === undefined || signer === undefined || issuers.length === 0) {
+      throw unusable('its first certificate was not issued by another one of its chain');
+    }
     checkTimestampCertificate(signer.certificate, what);
     for (const [below, { certificate }] of issuers.entries()) {
       checkAuthorityCertificate(certificate, below, keyPurposes.timeStamping, what);
@@ -107,42 +110,46 @@ function openCertificate(der: Uint8Array, what: string): TrustedCertificate {
   return { certificate, key: certificateKey(certificate, what) };
 }
 
-/** The way from each certificate, each of them once, to the last, which is trusted as it is. */
-function pathsOf(certificates: readonly TrustedCertificate[], what: string): readonly Path[] {
+/**
+ * The way from each certificate, each of them once, to the last, which is trusted as it is. One without a way is not
+ * trusted, and does no harm.
+ */
+function pathsOf(certificates: readonly TrustedCertificate[]): readonly Path[] {
   const anchor = certificates.at(-1);
   const distinct = certificates.filter(
     (one, index) => !certificates.slice(index + 1).some((later) => isSame(one, later)),
   );
-  const issuers = new Map<TrustedCertificate, TrustedCertificate>();
-  for (const one of distinct) {
-    if (one === anchor) continue;
-    const issuer = distinct.find((other) => other !== one && isIssuedBy(one, other));
-    if (issuer === undefined) {
-      throw unusable(`a certificate of ${what} is not issued by another one of its chain`);
-    }
-    issuers.set(one, issuer);
-  }
-  return distinct.map((first) => {
+  const paths: Path[] = [];
+  for (const first of distinct) {
     const path: [TrustedCertificate, ...TrustedCertificate[]] = [first];
-    for (let last = issuers.get(first); last !== undefined; last = issuers.get(last)) {
-      if (path.includes(last)) throw unusable(`certificates of ${what} issued each other`);
-      path.push(last);
+    let last: TrustedCertificate | undefined = first;
+    while (last !== undefined && last !== anchor) {
+      last = issuerOf(last, distinct, path);
+      if (last !== undefined) path.push(last);
     }
-    return path;
-  });
+    if (last !== undefined) paths.push(path);
+  }
+  return paths;
+}
+
+/** The one of `candidates`, beside those in `below`, that issued `certificate`. */
+function issuerOf(
+  { certificate }: TrustedCertificate,
+  candidates: readonly TrustedCertificate[],
+  below: readonly TrustedCertificate[],
+): TrustedCertificate | undefined {
+  const algorithm = readSignatureAlgorithm(certificate.signatureAlgorithm);
+  if (algorithm === undefined) return undefined;
+  return candidates.find(
+    (one) =>
+      !below.includes(one) &&
+      equalBytes(certificate.issuer, one.certificate.subject) &&
+      verifiesWith(algorithm, one.key.key, certificate.tbs, certificate.signature),
+  );
 }
 
 function isSame(a: TrustedCertificate, b: TrustedCertificate): boolean {
   return equalBytes(a.certificate.der, b.certificate.der);
-}
-
-function isIssuedBy({ certificate }: TrustedCertificate, issuer: TrustedCertificate): boolean {
-  const { subject } = issuer.certificate;
-  if (!equalBytes(certificate.issuer, subject)) return false;
-  const algorithm = readSignatureAlgorithm(certificate.signatureAlgorithm);
-  return (
-    algorithm !== undefined && verifiesWith(algorithm, issuer.key.key, certificate.tbs, certificate.signature)
-  );
 }
 
 function unusable(why: string): BoltsealError {

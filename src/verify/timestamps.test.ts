@@ -88,6 +88,26 @@ describe('timestamps', () => {
     }
   });
 
+  it('of authorities whose anchor is an intermediate, or whose chain is in another order, are accepted', async () => {
+    const middle = makeAuthority('tsa middle', newKey(), { issuer: world.tsaRoot });
+    const lower = makeAuthority('tsa lower', newKey(), { issuer: middle });
+    const tsa = world.makeTsa({ issuer: lower });
+    for (const chain of [
+      [tsa, lower, middle],
+      [tsa, middle, lower, world.tsaRoot],
+      [tsa, lower, middle, world.tsaRoot, world.tsaRoot],
+    ]) {
+      await accepts(world, stamp({ authority: tsa }), { root: trusting(authority(chain)) });
+    }
+  });
+
+  it('of authorities whose first certificate does not sign, or is not below the anchor, do not count_fail', async () => {
+    const { tsa, tsaRoot } = world;
+    for (const chain of [[tsa], [tsaRoot, tsa], [tsaRoot], [tsa, makeAuthority('x', newKey())]]) {
+      await refuses(world, stamp(), 'ERR_VERIFY_TIMESTAMP', { root: trusting(authority(chain)) });
+    }
+  });
+
   it('of unknown authorities do not count, and do no harm', async () => {
     const stranger = world.makeTsa({ key: newKey(), issuer: makeAuthority('x', newKey()) });
     const [good, other] = [world.timestamp(signature), world.timestamp(signature, { authority: stranger })];
