@@ -5,7 +5,7 @@ import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { TokenQuery } from '../identity/source.ts';
 import { readTokenFile } from '../identity/sources/filesystem.ts';
-import { ambientToken, explainMissing } from '../identity/sources.ts';
+import { ambientToken, explainMissing, findSource } from '../identity/sources.ts';
 import { type IdentityToken, looksLikeToken, parseIdentityToken, timeLeft } from '../identity/token.ts';
 import type { CommandContext } from './command.ts';
 import { isInteractive } from './keys.ts';
@@ -55,6 +55,21 @@ export function tokenSource(
     });
     return current;
   };
+}
+
+/**
+ * Fails at once where no identity token can be had: what else a command does first may take long. Nothing is asked.
+ * Throws as the calls of {@link tokenSource}.
+ */
+export async function requireTokenSource(context: CommandContext): Promise<void> {
+  const settings = readSettings(context);
+  const { given, flow, provider, usesEnvironment } = settings;
+  if (given !== undefined) return;
+  const query = { runtime: await context.serviceRuntime(), audience, signal: context.signal };
+  if (usesEnvironment && (flow === undefined || flow === 'token')) {
+    if ((await findSource(query, { only: provider })) !== undefined) return;
+  }
+  await chooseWay(context, query, settings);
 }
 
 type Flow = 'normal' | 'device' | 'token' | 'client_credentials';

@@ -117,9 +117,11 @@ async function recordedKey(
 }
 
 async function keyless(context: CommandContext, wanted: Wanted): Promise<SigningSetup> {
-  const [{ createKeylessSession }, { tokenSource }, loaded, runtime] = await Promise.all([
+  refuseEmptyKey(context);
+  const { requireTokenSource, tokenSource } = await import('./identity.ts');
+  await requireTokenSource(context);
+  const [{ createKeylessSession }, loaded, runtime] = await Promise.all([
     import('../flows/keyless.ts'),
-    import('./identity.ts'),
     trustFor(context),
     context.serviceRuntime(),
   ]);
@@ -225,6 +227,15 @@ async function checkPrivacy(
     references: args,
     privateHint:
       'Point Boltseal at a private Sigstore with `boltseal initialize` or --signing-config, or use --log public.',
+  });
+}
+
+/** A variable that should hold a key and is empty is a secret that is missing, and not the wish to sign without one. */
+function refuseEmptyKey({ io }: CommandContext): void {
+  const variable = ['BOLTSEAL_KEY', 'COSIGN_KEY'].find((name) => io.env[name] === '');
+  if (variable === undefined) return;
+  throw new BoltsealError('ERR_USAGE', `${variable} is set and empty`, {
+    hint: 'Is the secret there for this run? Unset the variable to sign with an identity.',
   });
 }
 

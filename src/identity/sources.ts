@@ -44,13 +44,24 @@ export async function ambientToken(
   query: TokenQuery,
   options: AmbientOptions = {},
 ): Promise<IdentityToken | undefined> {
-  const { sources = identitySources, only } = options;
-  if (only !== undefined) return tokenOf(await named(only, query, sources), query, options);
+  const source = await findSource(query, options);
+  return source === undefined ? undefined : tokenOf(source, query, options);
+}
+
+/**
+ * The source that {@link ambientToken} asks, without asking it; undefined when there is none and somebody may be asked.
+ * Throws as that does when there should be one.
+ */
+export async function findSource(
+  query: TokenQuery,
+  { sources = identitySources, only }: AmbientOptions = {},
+): Promise<IdentitySource | undefined> {
+  if (only !== undefined) return named(only, query, sources);
   let missing: MissingToken | undefined;
   for (const source of sources) {
     query.signal.throwIfAborted();
     if (source.ofMachine && missing !== undefined) break;
-    if (await source.isPresent(query)) return tokenOf(source, query, options);
+    if (await source.isPresent(query)) return source;
     missing ??= await source.missing?.(query);
   }
   missing ??= missingInCi(query.runtime.env);

@@ -94,8 +94,9 @@ describe('empty secrets and missing keys_fail', () => {
 
   it('--key itself: empty, by flag and by variable, or left out', async () => {
     await refused('', 'ERR_USAGE', 2);
+    assertRefused(await bench.run(['verify', image.reference]), 'ERR_USAGE', 2);
+    assertRefused(await bench.run(['sign', image.reference]), 'ERR_IDENTITY_MISSING', 20);
     for (const command of ['sign', 'verify']) {
-      assertRefused(await bench.run([command, image.reference]), 'ERR_USAGE', 2);
       const byVariable = await bench.run([command, image.reference], { env: { BOLTSEAL_KEY: '' } });
       assertRefused(byVariable, 'ERR_USAGE', 2);
     }
@@ -219,10 +220,7 @@ function pemContent(pem: string): string {
 
 describe('key references_fail', () => {
   it('schemes that are not known', async () => {
-    for (const reference of [
-      'fulcio://secret-name',
-      'file:///secret-name',
-    ]) {
+    for (const reference of ['fulcio://secret-name', 'file:///secret-name']) {
       bench.secrets.push('secret-name');
       await refused(reference, 'ERR_KEY_REFERENCE_UNKNOWN', 2);
       bench.secrets.pop();

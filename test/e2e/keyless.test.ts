@@ -319,7 +319,7 @@ describe('keyless', () => {
     const { reference } = await image();
     const none = await run(['sign', '-o', 'json', reference]);
     assert.equal(none.code, 20);
-    assert.equal(JSON.parse(none.stdout).images[0].error.code, 'ERR_IDENTITY_MISSING');
+    assert.equal(JSON.parse(none.stdout).code, 'ERR_IDENTITY_MISSING');
     const github = await run(['sign', reference], { GITHUB_ACTIONS: 'true' });
     assert.equal(github.code, 20);
     assert.match(github.stderr, /id-token: write/);
