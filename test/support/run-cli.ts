@@ -9,12 +9,15 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** The world of a run; empty and not a terminal unless told otherwise. */
+/** The world of a run; empty and not a terminal unless told otherwise, with a home that does not exist. */
 export interface CliWorld {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Uint8Array;
   readonly signal?: AbortSignal;
 }
+
+/** So that nothing of the developer's own home is seen, nor of what another test file left there. */
+const nowhere = '/nonexistent';
 
 /** Runs the command line in this process. */
 export async function runInProcess(argv: readonly string[], world: CliWorld = {}): Promise<CliResult> {
@@ -24,7 +27,7 @@ export async function runInProcess(argv: readonly string[], world: CliWorld = {}
     stdin: Readable.from(world.stdin === undefined ? [] : [Buffer.from(world.stdin)]),
     stdout: { write: (content) => stdout.push(Buffer.from(content)) },
     stderr: { write: (content) => stderr.push(Buffer.from(content)) },
-    env: world.env ?? {},
+    env: { HOME: nowhere, USERPROFILE: nowhere, ...world.env },
     platform: process.platform,
     signal: world.signal,
   };
