@@ -12,7 +12,17 @@ needs less.
 `;
 
 /** The sections of the file, in their order. */
-const sections = ['run', 'signers', 'parts', 'verify', 'keyless', 'serve', 'growth', 'crash'] as const;
+const sections = [
+  'run',
+  'action',
+  'signers',
+  'parts',
+  'verify',
+  'keyless',
+  'serve',
+  'growth',
+  'crash',
+] as const;
 
 /** A section of the results file: the part that one bench writes. */
 export type SectionName = (typeof sections)[number];

@@ -27,6 +27,8 @@ export async function buildAction(folder: string): Promise<string> {
       format: 'cjs',
       comments: false,
       codeSplitting: false,
+      // Node.js reads the whole file before it runs a line of it: half the bytes are 20 ms less.
+      minify: true,
     });
     const [chunk, ...others] = output;
     if (others.length > 0) throw new Error('the action is more than one file');

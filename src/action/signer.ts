@@ -33,8 +33,8 @@ interface Wanted {
 }
 
 /**
- * What the inputs ask for. A key is loaded in the background; an identity token is asked for late, because it is valid for
- * five minutes. Throws `ERR_SIGNING_CONFIG`, `ERR_LOG_PRIVACY`, and what loading trust throws.
+ * What the inputs ask for. A key is loaded, and a certificate asked for, in the background. Throws `ERR_SIGNING_CONFIG`,
+ * `ERR_LOG_PRIVACY`, and what loading trust throws.
  */
 export async function signingSetup(
   context: ActionContext,
@@ -63,6 +63,8 @@ export async function signingSetup(
     return token;
   };
   const session = createKeylessSession({ caUrl: services.ca.url, getToken }, runtime);
+  // The first requests to registries run beside it. A failure is told by whoever asks for the certificate next.
+  begin(session.current({ signal: context.signal }));
   return { signer: session, trust: loaded.trust, ...recorders };
 }
 

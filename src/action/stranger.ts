@@ -38,8 +38,12 @@ export async function verifyAsStranger(
   options: StrangerOptions,
 ): Promise<readonly StrangerReport[]> {
   const { runtime } = context;
-  const anonymous = createRegistryClient(runtime);
-  const known = createRegistryClient(runtime, { credentials: options.credentials });
+  // Where the signatures went says what the registry has; it saves a question whose answer is known.
+  const speculativeFallback = signed.some(({ signatures }) =>
+    signatures.some(({ stored }) => stored?.place === 'fallback-tag'),
+  );
+  const anonymous = createRegistryClient(runtime, { speculativeFallback });
+  const known = createRegistryClient(runtime, { speculativeFallback, credentials: options.credentials });
   return mapConcurrent(signed, limits.concurrentImages, async ({ reference, signatures }) => {
     const stored = signatures.filter((one) => one.stored !== undefined);
     const required = await requirementsOf(stored, context, options);

@@ -22,7 +22,7 @@ test('one file, small, reproducible, and started soon', async (t) => {
   const text = await readFile(path, 'utf8');
   for (const { name: input } of inputSpecs) assert.ok(text.includes(input), input);
   // What it requires is of Node.js; the libraries of key services are looked for when such a key is used.
-  const required = [...text.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, one = '']) =>
+  const required = [...text.matchAll(/\brequire\(["'`]([^"'`]+)["'`]\)/g)].map(([, one = '']) =>
     one.replace(/^node:/, ''),
   );
   const builtIn = new Set(builtinModules);
