@@ -204,10 +204,10 @@ describe('commands, flags and variables_fail', () => {
   it('flags of cosign that mean nothing here are refused, never left out', async () => {
     const verify = ['verify', '--key', bench.file('a.pub'), reference];
     await refuses([...verify, '--certificate-identity', 'x'], 'ERR_USAGE', 2);
-    await refuses(['sign', '--key', bench.file('a.key'), reference, '--tlog-upload=true'], 'ERR_USAGE', 2);
-    await refuses(['sign', '--key', bench.file('a.key'), reference], 'ERR_USAGE', 2, {
-      env: { COSIGN_TLOG_UPLOAD: 'perhaps' },
-    });
+    const signing = ['sign', '--key', bench.file('a.key'), reference];
+    await refuses([...signing, '--tlog-upload=true', '--log', 'none'], 'ERR_USAGE', 2);
+    await refuses([...signing, '--fulcio-url', 'https://ca.example'], 'ERR_USAGE', 2);
+    await refuses(signing, 'ERR_USAGE', 2, { env: { COSIGN_TLOG_UPLOAD: 'perhaps' } });
   });
 
   it('input files: missing, broken, too large', async () => {
