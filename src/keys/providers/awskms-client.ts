@@ -38,7 +38,7 @@ export interface AwsClient {
   send(command: unknown, options: { abortSignal: AbortSignal }): Promise<Readonly<Record<string, unknown>>>;
 }
 
-const peer: Peer = { name: '@aws-sdk/client-kms', versions: '^3.700.0', user: 'keys in AWS KMS' };
+const peer: Peer = { name: '@aws-sdk/client-kms', versions: '^3.699.0', user: 'keys in AWS KMS' };
 
 /** The SDK. Throws `ERR_KEY_PEER`. */
 export async function awsSdk(): Promise<AwsSdk> {

@@ -62,7 +62,7 @@ export interface GcpClient {
 export async function gcpClient(runtime: Pick<Runtime, 'fetch'>): Promise<GcpClient> {
   const sdk = await importPeer<GcpSdk>({
     name: '@google-cloud/kms',
-    versions: '^5.0.0 || ^6.0.0',
+    versions: '^5.0.1 || ^6.0.0',
     user: 'keys in Google Cloud KMS',
   });
   // The SDK hands no signal to the requests of a call, and not all of their answers to whoever calls.
@@ -220,6 +220,27 @@ const failures: ReadonlyMap<unknown, KmsFailure> = new Map([
   ],
 ]);
 
+/** The names of the codes of gRPC, in their order. {@link https://grpc.io/docs/guides/status-codes/} */
+const codeNames: readonly string[] = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+
 /** Codes of gRPC for statuses whose body says no code. {@link https://cloud.google.com/apis/design/errors#handling_errors} */
 function codeOf(status: number): number | undefined {
   const codes: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 409: 6, 429: 8 };
@@ -232,7 +253,11 @@ export function explainGcp(error: unknown): KmsFailure {
   const strange: KmsFailure = { code: place, problem: 'answered something else than it should' };
   // The SDK says of a good answer that cannot be read that there was none.
   if (typeof status === 'number' && status < 300) return strange;
-  const known = failures.get(code) ?? (typeof status === 'number' ? failures.get(codeOf(status)) : undefined);
+  // Older versions of it leave the body as it is, and make the code of the status.
+  const [, named] = /"status"\s*:\s*"([A-Z_]+)"/.exec(message) ?? [];
+  const known =
+    failures.get(named === undefined ? code : codeNames.indexOf(named)) ??
+    (typeof status === 'number' ? failures.get(codeOf(status)) : undefined);
   // A token that cannot be had is refused by another service, with statuses of its own.
   if (credentialWords.test(message) && known?.code !== 'ERR_KEY_NOT_FOUND') return noCredentials;
   return known ?? strange;
