@@ -71,6 +71,13 @@ test('a key is made, signs, and verifies; the reference printed is that of its v
   }
   const json = succeeded(await run('sign', '--key', 'hashivault://release', '-o', 'json', image.reference));
   assert.equal(JSON.parse(json.stdout).keyReference, 'hashivault://release/1');
+
+  const [artifact, bundle] = [join(folder, 'artifact'), join(folder, 'bundle')];
+  await writeFile(artifact, 'what is signed');
+  const blob = ['--key', 'hashivault://release', '--bundle', bundle, artifact];
+  const file = succeeded(await run('sign-blob', ...blob));
+  assert.ok(file.stderr.includes('signed with: hashivault://release/1\n'), file.stderr);
+  succeeded(await run('verify-blob', ...blob));
 });
 
 test('a file that is there is overwritten only after a yes, and before a key is made', async (t) => {

@@ -96,6 +96,7 @@ function report(
   for (const { log, logIndex } of evidence.material.logEntries) {
     output.say(output.style.dim(`  log entry ${logIndex} in ${log}`));
   }
+  if (keyReference !== undefined) output.say(`signed with: ${shellWord(keyReference)}`);
   if (bundleFile === undefined || bundleFile === '-') return;
   // Of a statement it is one of its subjects that is verified.
   const file = flags.get('in-toto') ? 'SUBJECT' : path;
