@@ -35,9 +35,6 @@ const proofs: Readonly<Record<string, string>> = {
     'programs of the tests, which cosign 3 starts as well: it asks them the same, and each verifies what the other signed',
 };
 
-/** What takes keys and never gives one back. */
-const writeOnly: readonly string[] = ['github'];
-
 const services: readonly (readonly string[])[] = [
   ['P-256', 'yes', 'yes', 'yes', 'yes'],
   ['P-384', 'yes', 'yes', 'yes', 'yes'],
