@@ -18,7 +18,7 @@ function codeOf(command: CommandSpec): string {
   const seen = new Set<string>();
   const visit = (name: string): void => {
     const text = sources.get(name);
-    if (text === undefined || seen.has(name) || name === 'flags.ts' || name.endsWith('table.ts')) return;
+    if (text === undefined || seen.has(name) || name.startsWith('flags') || name.endsWith('table.ts')) return;
     seen.add(name);
     for (const [, path = ''] of text.matchAll(/['"](\.{1,2}\/[^'"]+\.ts)['"]/g)) {
       visit(new URL(path, `file:///${name}`).pathname.slice(1));

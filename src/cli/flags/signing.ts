@@ -1,0 +1,228 @@
+/** Flags: what is signed, by whom, and where it is recorded. */
+
+export const signFlags = {
+  // ---- who signs without a key
+  'identity-token': {
+    type: 'string',
+    value: 'TOKEN',
+    group: 'Identity',
+    complete: 'file',
+    secret: true,
+    help: 'The identity token to sign with: a file, - for standard input, or the token itself, which other users of the machine may then see.',
+  },
+  'oidc-client-id': {
+    type: 'string',
+    default: 'sigstore',
+    value: 'ID',
+    group: 'Identity',
+    help: 'The client that the issuer of identity tokens knows this program as, when a person signs in.',
+  },
+  'oidc-client-secret-file': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Identity',
+    complete: 'file',
+    help: 'The file with the secret of --oidc-client-id, for issuers that want one.',
+  },
+  'oidc-provider': {
+    type: 'string',
+    value: 'NAME',
+    group: 'Identity',
+    help: 'Take the token from this provider and no other: filesystem, envvar, github-actions, gitlab-ci, buildkite-agent, spiffe, google-impersonate or google-workload-identity.',
+  },
+  'oidc-redirect-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Identity',
+    help: 'Where the browser comes back to after signing in, on this machine, for issuers that know one address only: http://localhost:PORT/PATH.',
+  },
+  'oidc-disable-ambient-providers': {
+    type: 'boolean',
+    default: false,
+    group: 'Identity',
+    help: 'Do not look for a token in the environment: ask a person.',
+  },
+  'fulcio-auth-flow': {
+    type: 'enum',
+    values: ['normal', 'device', 'token', 'client_credentials'],
+    group: 'Identity',
+    help: 'How to get the token: normal opens a browser, device shows a code for another device, token asks nobody, client_credentials signs in as --oidc-client-id.',
+  },
+
+  // ---- what is signed
+  annotations: {
+    type: 'strings',
+    short: 'a',
+    aliases: ['annotation'],
+    value: 'KEY=VALUE',
+    group: 'Signature',
+    help: 'Sign KEY=VALUE with the image. May be repeated.',
+  },
+  'required-annotations': {
+    name: 'annotations',
+    type: 'strings',
+    short: 'a',
+    aliases: ['annotation'],
+    value: 'KEY=VALUE',
+    group: 'Verification',
+    help: 'Accept only signatures over KEY=VALUE. May be repeated.',
+  },
+  recursive: {
+    type: 'boolean',
+    short: 'r',
+    default: false,
+    group: 'Signature',
+    help: 'Sign a multi-platform image and every platform image in it.',
+  },
+  format: {
+    type: 'enum',
+    values: ['bundle', 'cosign', 'both'],
+    default: 'both',
+    group: 'Signature',
+    help: 'What to write: a Sigstore bundle (cosign 3), cosign’s older .sig tag (cosign 2, podman, skopeo), or both.',
+  },
+  'new-bundle-format': {
+    type: 'boolean',
+    group: 'Signature',
+    help: 'cosign’s way to write --format bundle (true) or --format cosign (false).',
+  },
+  'signing-config': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Signature',
+    complete: 'file',
+    help: 'Accepted when FILE names no log and no timestamp authority, which is how cosign 3 is told not to log.',
+  },
+  identity: {
+    type: 'string',
+    aliases: ['sign-container-identity'],
+    value: 'REFERENCE',
+    group: 'Signature',
+    help: 'The docker reference to write into the .sig payload, in place of the image’s own.',
+  },
+  upload: {
+    type: 'boolean',
+    default: true,
+    group: 'Signature',
+    help: 'Store the signature beside the image; --no-upload only makes the files asked for.',
+  },
+  'dry-run': {
+    type: 'boolean',
+    default: false,
+    group: 'Signature',
+    help: 'Show what would be signed and where it would be stored. Nothing is signed or stored.',
+  },
+  'output-signature': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the signature of the .sig format, in base64, to FILE.',
+  },
+  'output-payload': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the payload of the .sig format to FILE.',
+  },
+  bundle: {
+    type: 'string',
+    value: 'FILE',
+    group: 'Output',
+    complete: 'file',
+    help: 'Also write the Sigstore bundle to FILE.',
+  },
+  yes: {
+    type: 'boolean',
+    short: 'y',
+    default: false,
+    group: 'Key',
+    help: 'Overwrite files that exist, and replace keys that are stored, without asking.',
+  },
+  'signature-repository': {
+    type: 'string',
+    value: 'REPOSITORY',
+    group: 'Registry',
+    env: ['COSIGN_REPOSITORY'],
+    help: 'Keep signatures in REPOSITORY and not beside the image.',
+  },
+
+  // ---- logs and timestamps
+  log: {
+    type: 'enum',
+    values: ['none', 'public', 'private'],
+    group: 'Log',
+    help: 'Record the signature in a transparency log: none, a private one, or public, which consents to publishing what a public log shows. By default keyless signatures are recorded and those with a key are not.',
+  },
+  'tlog-upload': {
+    type: 'boolean',
+    group: 'Log',
+    help: 'cosign’s way to record in a log (true) or in none (false).',
+  },
+  consent: {
+    name: 'yes',
+    type: 'boolean',
+    short: 'y',
+    default: false,
+    group: 'Log',
+    help: 'Agree that a public log publishes what it shows, of a private repository too.',
+  },
+  timestamp: {
+    type: 'boolean',
+    group: 'Log',
+    help: 'Have the signature timestamped. By default it is when it is keyless or recorded in a log.',
+  },
+  'rekor-version': {
+    type: 'enum',
+    values: ['1', '2'],
+    group: 'Log',
+    help: 'Record only in logs that speak this version of Rekor’s API. By default the signing configuration decides.',
+  },
+  'defer-log': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Log',
+    complete: 'file',
+    help: 'Keep what must be logged in FILE, for `boltseal log submit FILE` to finish later, when the log cannot be reached now.',
+  },
+
+  // ---- what is trusted, and who signs
+  'trusted-root': {
+    type: 'string',
+    value: 'FILE',
+    group: 'Trust',
+    complete: 'file',
+    help: 'Trust the authorities and logs in this trusted root, and no others. By default those of the instance that `boltseal initialize` chose, else of the public Sigstore.',
+  },
+  offline: {
+    type: 'boolean',
+    default: false,
+    group: 'Trust',
+    help: 'Ask nothing over the network about what is trusted: use what is at hand, however old.',
+  },
+  'fulcio-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The certificate authority to ask, instead of that of the signing config.',
+  },
+  'rekor-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The log to record in, one that speaks Rekor v1, instead of those of the signing config.',
+  },
+  'timestamp-server-url': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The timestamp authority to ask, instead of those of the signing config.',
+  },
+  'oidc-issuer': {
+    type: 'string',
+    value: 'URL',
+    group: 'Trust',
+    help: 'The issuer of identity tokens to sign in with, instead of that of the signing config.',
+  },
+} as const;
