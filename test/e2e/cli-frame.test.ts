@@ -187,7 +187,9 @@ test('import-key-pair refuses what is no plain private key', async (t) => {
 
 test('contradictions are found before anything is done', async () => {
   for (const words of [
-    ['sign', 'x'],
+    ['sign', '--key=k', '--identity-token=t', 'x'],
+    ['sign', '--log=none', '--no-timestamp', 'x'],
+    ['sign', '--log=none', '--tlog-upload', 'x'],
     ['sign', '--key=k', '--new-bundle-format=true', '--format=cosign', 'x'],
     ['sign', '--key=k', '--no-upload', 'x'],
     ['sign', '--key=k', '--bundle=f', 'x', 'y'],
