@@ -123,7 +123,7 @@ export function keysPage({ table, code }: PageTools): readonly string[] {
     'cosign itself, when the key is named by its reference and not by its public key, wants the hash that the service ties ' +
       'to the curve (in Azure also to the size of RSA). Signatures by P-384, P-521 and, in Azure, RSA 3072 and 4096 are for it to be verified with ' +
       'the exported public key. P-256 has no such trap, and is the default. What cosign signs with such keys verifies here ' +
-      'either way.',
+      'either way, and that of RSA with `--signature-digest-algorithm` `sha384` or `sha512`.',
     '### Versions',
     'A reference without a version signs with the newest version that is enabled, and verifies with every one that is: a ' +
       'rotated key still verifies what it signed before. Disabling a version takes its signatures back. In Vault ' +

@@ -103,11 +103,14 @@ async function ask<T>(
 interface SigningAlgorithm {
   readonly name: string;
   readonly type: KeyType;
-  readonly input: (message: Uint8Array, what: string) => GcpSignInput;
+  /** Absent when it signs in another way than all keys do here, so that it only verifies. */
+  readonly input?: (message: Uint8Array, what: string) => GcpSignInput;
 }
 
-const sha256: SigningAlgorithm['input'] = (message) => ({ digest: { sha256: digestToSign(message) } });
-const padded: SigningAlgorithm['input'] = (message) => ({ digest: { sha384: digestToSign(message, 48) } });
+type SignInput = NonNullable<SigningAlgorithm['input']>;
+
+const sha256: SignInput = (message) => ({ digest: { sha256: digestToSign(message) } });
+const padded: SignInput = (message) => ({ digest: { sha384: digestToSign(message, 48) } });
 
 /** Bytes of a message that is signed without being hashed before. */
 const longestRawMessage = 65_536;
@@ -123,6 +126,7 @@ const algorithms: readonly SigningAlgorithm[] = [
   { name: 'RSA_SIGN_PKCS1_2048_SHA256', type: 'rsa-2048', input: sha256 },
   { name: 'RSA_SIGN_PKCS1_3072_SHA256', type: 'rsa-3072', input: sha256 },
   { name: 'RSA_SIGN_PKCS1_4096_SHA256', type: 'rsa-4096', input: sha256 },
+  { name: 'RSA_SIGN_PKCS1_4096_SHA512', type: 'rsa-4096' },
 ];
 
 function algorithmOf(name: unknown): SigningAlgorithm | undefined {
@@ -195,20 +199,23 @@ async function describe(gcp: Gcp, version: GcpVersion, asked?: Promise<unknown>)
     throw kmsError(service, what, { ...explainGcp({ code: 9 }), problem });
   }
   const algorithm = algorithmOf(algorithmName);
-  if (algorithm === undefined) {
-    throw new BoltsealError(
-      'ERR_KEY_UNSUPPORTED',
-      `the Google Cloud key ${gcp.key} is of a kind that is not supported: ${printable(String(algorithmName))}`,
-      {
-        hint: `Signatures are over SHA-256, and RSA PKCS#1 v1.5, because that is what all verify: ${algorithms.map((one) => one.name).join(', ')}.`,
-      },
-    );
-  }
+  if (algorithm === undefined) throw isUnsupported(gcp, algorithmName);
   const pem = await (asked ?? readPem(gcp, path));
   if (typeof pem !== 'string') throw badAnswer(what, 'no public key');
   const publicKey = parsePublicKey(pem, `the Google Cloud key ${gcp.key}`);
   if (publicKey.type !== algorithm.type) throw badAnswer(what, `a key that is not ${algorithm.name}`);
   return { path, pinned: `gcpkms://${path}`, publicKey, algorithm };
+}
+
+function isUnsupported(gcp: Gcp, algorithm: unknown): BoltsealError {
+  const able = algorithms.filter(({ input }) => input !== undefined).map(({ name }) => name);
+  return new BoltsealError(
+    'ERR_KEY_UNSUPPORTED',
+    `the Google Cloud key ${gcp.key} is of a kind that is not supported: ${printable(String(algorithm))}`,
+    {
+      hint: `Signatures are over SHA-256, and RSA PKCS#1 v1.5, because that is what all verify: ${able.join(', ')}.`,
+    },
+  );
 }
 
 function badAnswer(what: string, problem: string): BoltsealError {
@@ -217,13 +224,15 @@ function badAnswer(what: string, problem: string): BoltsealError {
 
 function signerOf(gcp: Gcp, { path, pinned, publicKey, algorithm }: UsableVersion): Signer {
   const what = `the Google Cloud key ${gcp.key}`;
+  const { input } = algorithm;
+  if (input === undefined) throw isUnsupported(gcp, algorithm.name);
   return remoteSigner({
     publicKey,
     reference: pinned,
     what,
     // Checksums of the API are left out: a signature over anything else, or changed on its way, does not verify.
     async sign(message, { signal = gcp.asker.signal }) {
-      const request = { name: path, ...algorithm.input(message, what) };
+      const request = { name: path, ...input(message, what) };
       const asker = { runtime: gcp.asker.runtime, signal };
       const [{ signature }] = await ask(
         gcp,
@@ -241,12 +250,13 @@ async function existingKey(gcp: Gcp, keyType: KeyType): Promise<UsableVersion> {
   const [newest] = await enabledVersions(gcp);
   const found = await describe(gcp, newest);
   if (found.publicKey.type !== keyType) throw isAnotherKind(gcp.key, service, found.publicKey.type, keyType);
+  if (found.algorithm.input === undefined) throw isUnsupported(gcp, found.algorithm.name);
   existsAlready(gcp.asker.runtime, gcp.key, service);
   return found;
 }
 
 async function makeKey(gcp: Gcp, keyType: KeyType): Promise<UsableVersion> {
-  const algorithm = algorithms.find(({ type }) => type === keyType);
+  const algorithm = algorithms.find(({ type, input }) => type === keyType && input !== undefined);
   if (algorithm === undefined) throw makesNone(service, keyType);
   await makeRing(gcp);
   const request = {

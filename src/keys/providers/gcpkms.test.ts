@@ -41,11 +41,7 @@ test('Google Cloud KMS, by its own SDK', async (t) => {
         kms.setState(`${key}/cryptoKeyVersions/1`, 'ENABLED');
         return `gcpkms://${key}`;
       };
-      const strange = [
-        'RSA_SIGN_PSS_2048_SHA256',
-        'RSA_SIGN_PKCS1_4096_SHA512',
-        'EC_SIGN_SECP256K1_SHA256',
-      ].map(make);
+      const strange = ['RSA_SIGN_PSS_2048_SHA256', 'EC_SIGN_SECP256K1_SHA256'].map(make);
       return {
         encrypts: make('GOOGLE_SYMMETRIC_ENCRYPTION'),
         strange: [...strange, ...strange.map((one) => `${one}/cryptoKeyVersions/1`)],
@@ -99,4 +95,28 @@ test('Google Cloud KMS without credentials, and with broken ones_fail', async (t
     assert.ok(isBoltsealError(error, 'ERR_KEY_ACCESS'), String(error));
     return !`${error.message}${String(error.cause)}`.includes('a-refresh-token');
   });
+});
+
+test('a key of Google Cloud KMS that signs over SHA-512 verifies, and signs nothing here', async (t) => {
+  const account = newServiceAccount();
+  const folder = await temporaryDirectory(t);
+  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = join(folder, 'account.json');
+  await writeFile(join(folder, 'account.json'), account.file);
+  const kms = createTestGcpKms(account);
+  kms.make(`${ring}/cryptoKeys/k`, 'RSA_SIGN_PKCS1_4096_SHA512');
+  kms.setState(`${ring}/cryptoKeys/k/cryptoKeyVersions/1`, 'ENABLED');
+  const context: KeyContext = {
+    runtime: inProcessRuntime(fetchInto(kms)),
+    password: () => Promise.reject(new Error('no password')),
+    readStdin: () => Promise.reject(new Error('no input')),
+  };
+  const reference = `gcpkms://${ring}/cryptoKeys/k`;
+  const keys = await gcpKeys.loadVerificationKeys(reference, context);
+  assert.deepEqual(
+    keys.map(({ type }) => type),
+    ['rsa-4096'],
+  );
+  const unsupported = (error: unknown): boolean => isBoltsealError(error, 'ERR_KEY_UNSUPPORTED');
+  await assert.rejects(gcpKeys.loadSigner?.(reference, context) ?? Promise.resolve(), unsupported);
+  await assert.rejects(gcpKeys.generate?.(reference, 'rsa-4096', context) ?? Promise.resolve(), unsupported);
 });
