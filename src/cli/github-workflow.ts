@@ -1,7 +1,11 @@
 /** The workflow that `boltseal init github` writes. */
 
-/** The action of this project, as workflows name it. */
-export const action = 'boltseal/boltseal@v1';
+import packageJson from '../../package.json' with { type: 'json' };
+
+const { repository, version } = packageJson;
+
+/** The action of this project as workflows name it: its repository, at the major version. */
+export const action: string = `${repository.url.replace(/^.*github\.com\/|\.git$/g, '')}@v${version.split('.')[0]}`;
 
 /** What a workflow is written for. */
 export interface WorkflowChoices {

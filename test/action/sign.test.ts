@@ -97,6 +97,32 @@ suite('without a key', { concurrency: 2 }, () => {
     await verifiesWithCosign(step);
   });
 
+  test('an enterprise server: its own names in the certificate, and its own repositories to verify', async () => {
+    const { image, identity, trust, run, enterpriseIssuer } = get();
+    const { reference } = await image();
+    const server = {
+      GITHUB_SERVER_URL: 'https://github.example.com',
+      GITHUB_API_URL: 'https://github.example.com/api/v3',
+    };
+    const inputs = { images: reference, 'workflow-annotations': 'true', ...trust };
+    const step = await run({ inputs, env: { ...identity('enterprise'), ...server } });
+    succeeded(step);
+    const subject = 'https://github.example.com/acme/app/.github/workflows/release.yml@refs/heads/main';
+    assert.ok(step.outputs['verify-command']?.includes(` ${subject} `), step.outputs['verify-command']);
+    await verifiesWithCosign(step);
+    const wanted = {
+      mode: 'verify',
+      images: reference,
+      repo: 'acme/app',
+      ref: 'refs/heads/main',
+      'certificate-oidc-issuer': enterpriseIssuer,
+      annotations: 'run=https://github.example.com/acme/app/actions/runs/13/attempts/1',
+      'trusted-root': trust['trusted-root'],
+    };
+    succeeded(await run({ inputs: wanted, env: server }));
+    assert.equal((await run({ inputs: wanted })).code, 1, 'the same names on github.com are others');
+  });
+
   test('a private repository and public services: nothing leaves before somebody agrees', async () => {
     const { image, identity, run } = get();
     const { reference } = await image();

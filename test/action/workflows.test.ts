@@ -6,35 +6,35 @@ import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ActionsMetadataProvider } from '@actions/languageservice';
 import { parse } from 'yaml';
-import packageJson from '../../package.json' with { type: 'json' };
+import { knownFailures } from '../../src/action/explain.ts';
 import { inputSpecs, outputSpecs } from '../../src/action/inputs.ts';
+import { action, workflowText } from '../../src/cli/github-workflow.ts';
 import { knownActions } from './known-actions.ts';
 import { problemsOf } from './language-service.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** `OWNER/NAME`: the one place that says so is package.json. */
-const repository = /github\.com\/([^/]+\/[^/.]+)/.exec(packageJson.repository.url)?.[1] ?? '';
-const major = `v${packageJson.version.split('.')[0]}`;
+/** The one place that says so is package.json. */
+const [repository = '', major = ''] = action.split('@');
 
 /** Knows this action as it is here, and those of others as they were; any other is an error. */
 async function metadataProvider(): Promise<ActionsMetadataProvider> {
   const own = parse(await readFile(join(root, 'action.yml'), 'utf8'));
   return {
     async fetchActionMetadata({ owner, name, ref }) {
-      const action = `${owner}/${name}`;
-      if (action === repository) {
-        assert.equal(ref, major, `${action}@${ref}: the starter workflows name the major version`);
+      const other = `${owner}/${name}`;
+      if (other === repository) {
+        assert.equal(ref, major, `${other}@${ref}: the starter workflows name the major version`);
         return own;
       }
-      const known = knownActions[`${action}@${ref.split('.')[0]}`] ?? byCommit(action);
-      assert.ok(known !== undefined, `${action}@${ref} is not among the known actions`);
+      const known = knownActions[`${other}@${ref.split('.')[0]}`] ?? byCommit(other);
+      assert.ok(known !== undefined, `${other}@${ref} is not among the known actions`);
       const describe = (names: readonly string[]) =>
         Object.fromEntries(
           names.map((one) => [one, { description: one, required: known.required.includes(one) }]),
         );
       return {
-        name: action,
-        description: action,
+        name: other,
+        description: other,
         inputs: describe(known.inputs),
         outputs: describe(known.outputs),
       };
@@ -43,8 +43,8 @@ async function metadataProvider(): Promise<ActionsMetadataProvider> {
 }
 
 /** Our own workflows name a commit, and say the version in a comment. */
-function byCommit(action: string): (typeof knownActions)[string] | undefined {
-  const key = Object.keys(knownActions).find((one) => one.startsWith(`${action}@`));
+function byCommit(other: string): (typeof knownActions)[string] | undefined {
+  const key = Object.keys(knownActions).find((one) => one.startsWith(`${other}@`));
   return key === undefined ? undefined : knownActions[key];
 }
 
@@ -116,6 +116,13 @@ suite('workflows', () => {
     });
   }
 
+  test('what `boltseal init github` writes is in order', async () => {
+    for (const keyless of [true, false]) {
+      const text = workflowText({ registry: 'ghcr.io', keyless });
+      assert.deepEqual(await problems('sign.yml', text), []);
+    }
+  });
+
   test('the parser notices what is wrong_fail', async () => {
     const good = await readFile(join(root, 'examples', 'sign-keyless.yml'), 'utf8');
     for (const [from, to] of [
@@ -132,16 +139,29 @@ suite('workflows', () => {
   });
 
   test('every page that names the action names it as package.json does', async () => {
-    const pages = [
-      'README.md',
-      'docs/guide/github-actions.md',
-      ...examples.map((name) => `examples/${name}`),
-    ];
+    const guides = (await readdir(join(root, 'docs', 'guide'))).map((name) => `docs/guide/${name}`);
+    const pages = ['README.md', ...guides, ...examples.map((name) => `examples/${name}`)];
+    const naming = new Set<string>();
     for (const page of pages) {
       const text = await readFile(join(root, page), 'utf8');
-      const uses = [...text.matchAll(/uses: (\S*boltseal\S*)/g)].map(([, one]) => one);
-      assert.ok(uses.length > 0, page);
-      for (const one of uses) assert.equal(one, `${repository}@${major}`, page);
+      for (const [, one] of text.matchAll(/uses: (\S*boltseal\S*)/g)) {
+        assert.equal(one, action, page);
+        naming.add(page);
+      }
     }
+    for (const page of ['README.md', 'docs/guide/github-actions.md']) assert.ok(naming.has(page), page);
+  });
+
+  test('the guide tells every input and output, and every failure that is known', async () => {
+    const guide = await readFile(join(root, 'docs', 'guide', 'github-actions.md'), 'utf8');
+    for (const { name, default: value } of inputSpecs) {
+      const [, line = ''] = new RegExp(`^(\\| \`${name}\` +\\|.*)$`, 'm').exec(guide) ?? [];
+      assert.notEqual(line, '', name);
+      // That of the token is an expression.
+      if (value !== undefined && !value.includes('{'))
+        assert.ok(line.includes(`\`${value}\``), `${name}: ${value}`);
+    }
+    for (const { name } of outputSpecs) assert.ok(guide.includes(`| \`${name}\` `), name);
+    for (const { text } of knownFailures) assert.ok(guide.includes(`| \`${text}\` `), text);
   });
 });

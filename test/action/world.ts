@@ -1,8 +1,10 @@
 /** What the action meets in a run: registries, a private Sigstore, and GitHub’s issuer of identity tokens. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { parse } from 'yaml';
 import { listen } from '../../src/node/http-server.ts';
+import { parseBlocks } from '../docs/guide.ts';
 import { needPrograms, type ProgramResult, runProgram } from '../support/programs.ts';
 import { startDockerRegistry } from '../support/registries.ts';
 import { runInProcess } from '../support/run-cli.ts';
@@ -33,12 +35,14 @@ export interface ActionWorld {
   readonly trust: { readonly 'trusted-root': string; readonly 'signing-config': string };
   /** Who issues identity tokens. */
   readonly issuer: string;
+  /** Who issues those of a GitHub Enterprise Server, which the guide’s configuration accepts. */
+  readonly enterpriseIssuer: string;
   /** A key pair: the content of its files, and where the public one is. */
   readonly keys: { readonly private: string; readonly public: string; readonly publicPath: string };
   /** Pushes an image that is like no other. */
   image(options?: SmallImageOptions & { readonly repository?: string }): Promise<PushedManifest>;
-  /** The variables of a job with `id-token: write`; `claims` replace those of its tokens. */
-  identity(claims?: Readonly<Record<string, string>>): Record<string, string>;
+  /** The variables of a job with `id-token: write`, of github.com or of an enterprise server. */
+  identity(of?: 'enterprise'): Record<string, string>;
   run(options: StepOptions): Promise<StepResult>;
   cosign(...words: readonly string[]): Promise<ProgramResult>;
   /** Runs a command line that the action printed, with cosign 3 and the public key at hand. */
@@ -64,12 +68,12 @@ export function useWorld(): () => ActionWorld {
 
 async function makeWorld(releases: Releases): Promise<ActionWorld> {
   const folder = await temporaryDirectory(releases, 'boltseal-world-');
-  const issuer = await startWorkflowIssuer(releases);
+  const [hosted, enterprise] = [await startWorkflowIssuer(releases), await startWorkflowIssuer(releases)];
   const [registry, sigstore, action, tokens] = await Promise.all([
     startDockerRegistry(),
-    startSigstore(releases, folder, issuer.url),
+    startSigstore(releases, folder, { 'github-workflow': hosted.url, ghes: enterprise.url }),
     installAction(releases),
-    startTokenService(releases, issuer.token),
+    startTokenService(releases, { '': hosted.token, enterprise: enterprise.token }),
   ]);
   releases.after(() => registry.stop());
   const trust = await fetchTrust(folder, sigstore.url);
@@ -82,12 +86,13 @@ async function makeWorld(releases: Releases): Promise<ActionWorld> {
     registry,
     sigstore,
     trust,
-    issuer: issuer.url,
+    issuer: hosted.url,
+    enterpriseIssuer: enterprise.url,
     keys,
     image: ({ repository = 'acme/app', ...options } = {}) =>
       pushSmallImage(registry, repository, { content: `image ${++images}`, ...options }),
-    identity: (claims = {}) => ({
-      ACTIONS_ID_TOKEN_REQUEST_URL: `${tokens}/token?api-version=2.0&claims=${encodeURIComponent(JSON.stringify(claims))}`,
+    identity: (of) => ({
+      ACTIONS_ID_TOKEN_REQUEST_URL: `${tokens}/token?api-version=2.0&of=${of ?? ''}`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: requestToken,
     }),
     run: (options) => runStep(releases, action, options),
@@ -110,37 +115,44 @@ function programPath(): string {
   return paths.cosign3;
 }
 
+/** Accepts the issuers, each by the name of a CI provider; that of enterprise servers is configured as the guide says. */
 async function startSigstore(
   releases: Releases,
   folder: string,
-  issuer: string,
+  issuers: Readonly<Record<string, string>>,
 ): Promise<{ readonly host: string; readonly url: string }> {
   const config = join(folder, 'boltseal.yaml');
-  const accepted = { url: issuer, type: 'ci-provider', 'ci-provider': 'github-workflow' };
+  const guide = await readFile(new URL('../../docs/guide/ghes.md', import.meta.url), 'utf8');
+  const block = parseBlocks(guide, 'ghes.md').find(({ text }) => text.includes('ci-providers:'));
+  const accepted = Object.entries(issuers).map(([provider, url]) => ({
+    url,
+    type: 'ci-provider',
+    'ci-provider': provider,
+  }));
   // JSON is YAML.
-  await writeFile(config, JSON.stringify({ issuers: [accepted] }));
+  await writeFile(config, JSON.stringify({ ...parse(block?.text ?? ''), issuers: accepted }));
   const words = ['--dev', '--config', config, '--data', join(folder, 'data'), '--listen', '127.0.0.1:0'];
   const serving = await serve(releases, words);
   if (serving.url === undefined) throw new Error(serving.printed().stderr);
   return { url: serving.url, host: new URL(serving.url).host };
 }
 
-/** GitHub’s end point for identity tokens: a secret of the job, an audience. */
+/** GitHub’s end point for identity tokens: it wants the secret of the job, and an audience. */
 async function startTokenService(
   releases: Releases,
-  token: (claims: Readonly<Record<string, string>>) => string,
+  issuers: Readonly<Record<string, (claims: Readonly<Record<string, string>>) => string>>,
 ): Promise<string> {
   const listener = await listen({
     async answer({ method, url, headers }) {
       const { pathname, searchParams } = new URL(url);
+      const token = issuers[searchParams.get('of') ?? ''];
       const isAllowed = headers.get('authorization')?.toLowerCase() === `bearer ${requestToken}`;
-      if (method !== 'GET' || pathname !== '/token' || !isAllowed || !searchParams.has('audience')) {
+      if (method !== 'GET' || pathname !== '/token' || !isAllowed || token === undefined) {
         return { status: 401, headers: {}, body: null };
       }
-      const claims = JSON.parse(searchParams.get('claims') ?? '{}');
-      const value = token({ aud: searchParams.get('audience') ?? '', ...claims });
-      const headersOut = { 'content-type': 'application/json' };
-      return { status: 200, headers: headersOut, body: Buffer.from(JSON.stringify({ value })) };
+      const value = token({ aud: searchParams.get('audience') ?? '' });
+      const body = Buffer.from(JSON.stringify({ count: 1, value }));
+      return { status: 200, headers: { 'content-type': 'application/json' }, body };
     },
   });
   releases.after(() => listener.close());
