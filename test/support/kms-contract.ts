@@ -1,46 +1,13 @@
 /** What every key management service must do for us, run on each of them. */
 import assert from 'node:assert/strict';
-import { verify } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import fc from 'fast-check';
-import { type ErrorCode, isBoltsealError } from '../../src/core/errors.ts';
+import type { ErrorCode } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
-import type { Fetch, FetchResponse } from '../../src/core/runtime.ts';
-import type { KeyType, PublicKey } from '../../src/formats/public-key.ts';
-import type { KeyContext, KeyProvider } from '../../src/keys/provider.ts';
-import { type InProcessRuntime, inProcessRuntime, respond } from './in-process.ts';
+import { anyAnswer } from './kms-any-answer.ts';
+import { fails, generate, isSigned, type KmsWorld, lab, load, message } from './kms-lab.ts';
 import { answer, broken, flood, hang, hangInBody, type Step } from './services.ts';
 
-/** One service, as its provider reaches it, and what can be done to it. */
-export interface KmsWorld {
-  readonly provider: KeyProvider;
-  readonly fetch: Fetch;
-  readonly env?: Readonly<Record<string, string>>;
-  /** A reference to a key that is not there. */
-  newReference(): string;
-  /** The kinds of keys that are tried, of those that it makes. */
-  readonly makes: readonly KeyType[];
-  /** The kinds that it does not make. */
-  readonly refuses: readonly KeyType[];
-  /** The longest message that an Ed25519 key signs; undefined when there is no limit of its own. */
-  readonly longestMessage?: number;
-  /** Disables the key, or the version, behind a reference. */
-  disable(reference: string): Promise<void>;
-  /** Gives a key another version; absent where keys have one only. */
-  rotate?(reference: string): Promise<void>;
-  /** Makes a key behind a reference that encrypts, and a key of a kind that is not supported. */
-  makeOthers(): Promise<{ readonly encrypts: string; readonly strange: readonly string[] }>;
-  /** How it answers who asks too often, who may not ask, and whose credentials are expired. */
-  readonly throttled: Step;
-  readonly denied: Step;
-  readonly expired: Step;
-  /** What it means that an answer about a key is `{}`. */
-  readonly empty: ErrorCode;
-  /** An answer with a signature, with another one in its place. */
-  spoil(answer: Record<string, unknown>): Record<string, unknown>;
-  /** What must not be in an error. */
-  readonly secrets: readonly string[];
-}
+export type { KmsWorld };
 
 /** Runs the contract. */
 export async function kmsContract(t: TestContext, world: KmsWorld): Promise<void> {
@@ -53,92 +20,6 @@ export async function kmsContract(t: TestContext, world: KmsWorld): Promise<void
   await t.test('who waits can be interrupted', () => interruption(world));
   await t.test('references that are none', () => malformed(world));
   await t.test('answers of every shape', () => anyAnswer(world));
-}
-
-/** A provider with a world in which anything may go wrong. */
-interface Lab {
-  readonly runtime: InProcessRuntime;
-  readonly context: KeyContext;
-  /** Bodies of requests, their lengths. */
-  readonly sent: number[];
-  /** What happens to the next requests; the last of several for ever. */
-  script: Step[];
-  spoiling: boolean;
-}
-
-function lab(world: KmsWorld, signal?: AbortSignal): Lab {
-  const sent: number[] = [];
-  let taken = 0;
-  const it: Lab = {
-    runtime: inProcessRuntime(
-      async (url, init) => {
-        sent.push(init.body instanceof Uint8Array ? init.body.length : 0);
-        const step = it.script[Math.min(taken++, it.script.length - 1)];
-        if (step !== undefined) {
-          return await step({ method: init.method, url, headers: init.headers, body: '' }, init);
-        }
-        const response = await world.fetch(url, init);
-        return it.spoiling && response.status === 200 ? await spoiled(response, world) : response;
-      },
-      { ...world.env },
-    ),
-    context: {
-      get runtime() {
-        return it.runtime;
-      },
-      password: () => Promise.reject(new Error('no password is needed')),
-      readStdin: () => Promise.reject(new Error('standard input is not read')),
-      signal,
-    },
-    sent,
-    get script() {
-      return script;
-    },
-    set script(steps) {
-      script = steps;
-      taken = 0;
-    },
-    spoiling: false,
-  };
-  let script: Step[] = [];
-  return it;
-}
-
-async function spoiled(response: FetchResponse, world: KmsWorld): Promise<FetchResponse> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of response.body ?? []) chunks.push(chunk);
-  const body = JSON.stringify(world.spoil(JSON.parse(Buffer.concat(chunks).toString('utf8'))));
-  return respond({ status: response.status, headers: { 'content-type': 'application/json' }, body });
-}
-
-const generate = (world: KmsWorld, reference: string, type: KeyType, context: KeyContext) => {
-  assert.ok(world.provider.generate !== undefined);
-  return world.provider.generate(reference, type, context);
-};
-
-const load = (world: KmsWorld, reference: string, context: KeyContext) => {
-  assert.ok(world.provider.loadSigner !== undefined);
-  return world.provider.loadSigner(reference, context);
-};
-
-const message = Buffer.from('what is signed');
-
-const isSigned = (key: PublicKey, signature: Uint8Array, bytes: Uint8Array = message): boolean =>
-  verify(key.type === 'ed25519' ? null : 'sha256', bytes, key.key, signature);
-
-function fails(code: ErrorCode, world: KmsWorld): (error: unknown) => true {
-  return (error) => {
-    assert.ok(isBoltsealError(error), String(error));
-    assert.equal(error.code, code, `${error.message} ${String(error.cause)}`);
-    assert.ok(error.message.length < 1_000);
-    const causes = String((error.cause as Error | undefined)?.message ?? '');
-    for (const secret of world.secrets) {
-      assert.ok(!`${error.message}${error.hint}${causes}${JSON.stringify(error.details)}`.includes(secret));
-    }
-    // Whatever a logger prints of it must not hold what an SDK puts into its errors.
-    if (error.cause instanceof Error) assert.deepEqual(Object.keys(error.cause), []);
-    return true;
-  };
 }
 
 async function everyKind(t: TestContext, world: KmsWorld): Promise<void> {
@@ -360,87 +241,4 @@ async function malformed(world: KmsWorld): Promise<void> {
       await assert.rejects(attempt(), fails('ERR_USAGE', world), rest);
   }
   assert.equal(sent.length, 0);
-}
-
-/** Whatever a service answers ends in an error of ours, or in a key; never in an error of somebody else. */
-async function anyAnswer(world: KmsWorld): Promise<void> {
-  const it = lab(world);
-  const reference = world.newReference();
-  await generate(world, reference, 'ecdsa-p256', it.context);
-  const signer = await load(world, reference, it.context);
-  const attempts = [
-    () => load(world, reference, it.context),
-    () => world.provider.loadVerificationKeys(reference, it.context),
-    () => generate(world, reference, 'ecdsa-p256', it.context),
-    () => signer.sign(message),
-  ];
-  const good = await recorded(world, reference);
-  const json = fc.jsonValue({ maxDepth: 3 });
-  const changed = fc
-    .tuple(fc.constantFrom(...good), fc.nat(), json)
-    .map(([answer, at, value]) => JSON.stringify(replaced(JSON.parse(answer), at, value)));
-  await fc.assert(
-    fc.asyncProperty(
-      fc.oneof(
-        json.map((value) => JSON.stringify(value)),
-        fc.string(),
-        changed,
-      ),
-      fc.constantFrom(200, 201, 400, 403, 404),
-      fc.nat(attempts.length - 1),
-      async (body, status, which) => {
-        it.script = [answer(status, body, { 'content-type': 'application/json' })];
-        await attempts[which]?.().catch((error: unknown) => {
-          assert.ok(isBoltsealError(error), `${body}: ${(error as Error).stack}`);
-        });
-      },
-    ),
-    { numRuns: 150 },
-  );
-}
-
-/** The answers that a key is loaded and signed with. */
-async function recorded(world: KmsWorld, reference: string): Promise<readonly string[]> {
-  const bodies: string[] = [];
-  const recording = lab({
-    ...world,
-    async fetch(url, init) {
-      const response = await world.fetch(url, init);
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of response.body ?? []) chunks.push(chunk);
-      const body = Buffer.concat(chunks);
-      if (response.status === 200) bodies.push(body.toString('utf8'));
-      const known = ['content-type', 'www-authenticate'].flatMap((name): [string, string][] => {
-        const value = response.headers.get(name);
-        return value === null ? [] : [[name, value]];
-      });
-      return respond({ status: response.status, headers: Object.fromEntries(known), body });
-    },
-  });
-  const signer = await load(world, reference, recording.context);
-  await signer.sign(message);
-  await world.provider.loadVerificationKeys(reference, recording.context);
-  return bodies;
-}
-
-/** `value` with the part that comes as number `at` replaced. */
-function replaced(value: unknown, at: number, by: unknown): unknown {
-  const paths: (readonly (string | number)[])[] = [];
-  const walk = (part: unknown, path: readonly (string | number)[]): void => {
-    paths.push(path);
-    if (typeof part !== 'object' || part === null) return;
-    for (const [name, inner] of Object.entries(part)) walk(inner, [...path, name]);
-  };
-  walk(value, []);
-  const path = paths[at % paths.length] ?? [];
-  const put = (part: unknown, [first, ...rest]: readonly (string | number)[]): unknown => {
-    if (first === undefined) return by;
-    const copy = (Array.isArray(part) ? [...part] : { ...(part as object) }) as Record<
-      string | number,
-      unknown
-    >;
-    copy[first] = put(copy[first], rest);
-    return copy;
-  };
-  return put(value, path);
 }
