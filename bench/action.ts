@@ -2,7 +2,7 @@
  * The GitHub Action beside cosign 3: the action signs an image in a registry and verifies it as a stranger; cosign only
  * signs it. Installing cosign is not counted. Both run as a step would, with everything in variables.
  *
- *     npm run build && npm run bench:action -- [--runs N] [--latency 0,50] [--only TEXT] [--trace] [--write]
+ *     npm run build && npm run bench:action -- [--runs N] [--latency 0,20,50] [--only TEXT] [--trace] [--write]
  */
 import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ import { boltsealVersion, cosignVersion, openWorkbench } from './workbench.ts';
 const { values: options } = parseArgs({
   options: {
     runs: { type: 'string', default: '11' },
-    latency: { type: 'string', default: '0,50' },
+    latency: { type: 'string', default: '0,20,50' },
     only: { type: 'string', default: '' },
     trace: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
