@@ -226,6 +226,27 @@ test('answers of AWS KMS that are not what they must be_fail', async () => {
   }
 });
 
+test('what AWS KMS refuses, by its names_fail', async () => {
+  const refusals: Readonly<Record<string, ErrorCode>> = {
+    DisabledException: 'ERR_KEY_DISABLED',
+    // Pending deletion, or import.
+    KMSInvalidStateException: 'ERR_KEY_DISABLED',
+    InvalidKeyUsageException: 'ERR_KEY_UNSUPPORTED',
+    UnsupportedOperationException: 'ERR_KEY_UNSUPPORTED',
+    UnrecognizedClientException: 'ERR_KEY_ACCESS',
+    InvalidSignatureException: 'ERR_KEY_ACCESS',
+    ExpiredTokenException: 'ERR_KEY_ACCESS',
+    KMSInternalException: 'ERR_KEY_PROVIDER',
+    InvalidArnException: 'ERR_KEY_PROVIDER',
+  };
+  for (const [name, expected] of Object.entries(refusals)) {
+    const context = contextFor(
+      scriptedAws({ GetPublicKey: () => ({ __type: name, message: 'for a reason' }) }),
+    );
+    await assert.rejects(awsKeys.loadVerificationKeys(`awskms:///${arn}`, context), code(expected), name);
+  }
+});
+
 test('making a key in AWS KMS never makes two', async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const made: string[] = [];
