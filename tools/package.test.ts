@@ -48,6 +48,18 @@ test('the built command line loads nothing with import()', { skip }, () => {
   }
 });
 
+test('the declarations want no package that is optional', { skip }, () => {
+  const folder = join(root, 'dist', 'lib');
+  const names = Object.keys(packageJson.peerDependencies);
+  assert.ok(names.length > 0);
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.d.ts')) continue;
+    const text = readFileSync(join(folder, path), 'utf8');
+    for (const name of names)
+      assert.doesNotMatch(text, new RegExp(`(?:from|import\\()\\s*['"]${name}`), path);
+  }
+});
+
 test('the SDK of a key management service that is not installed is named', { skip }, async (t) => {
   const folder = await temporaryDirectory(t);
   cpSync(join(root, 'dist', 'cli'), folder, { recursive: true });
