@@ -181,6 +181,23 @@ suite('at the registry', { concurrency: 2 }, () => {
     assert.match(step.log, /verified 127/);
   });
 
+  test('what a stranger cannot verify is told, beside what was stored', async () => {
+    let isLookedFor = false;
+    const options = await through(({ method, path }) => {
+      // Nobody lists referrers before they are looked for.
+      isLookedFor ||= path.includes('/referrers/');
+      const isCarrier = method === 'GET' && path.includes('/manifests/sha256:');
+      return isLookedFor && isCarrier ? { status: 404, body: '{}' } : undefined;
+    });
+    const step = await get().run(options);
+    assert.equal(step.code, 1, step.stdout);
+    assert.equal(step.annotations('error').length, 1);
+    assert.equal(step.outputs['digests'], options.inputs?.['images']);
+    assert.match(step.summary, /\| none \| no \|/);
+    const unverified = await get().run({ ...options, inputs: { ...options.inputs, verify: 'false' } });
+    assert.equal(unverified.code, 0, 'it is the verification that failed');
+  });
+
   test('a run that is cancelled ends', async () => {
     let cancel = (): void => undefined;
     const options = await through(({ path }) => {
