@@ -7,6 +7,7 @@
  */
 import { concatBytes, unwritten, utf8 } from './encoding.ts';
 import { BoltsealError } from './errors.ts';
+import { limits } from './limits.ts';
 
 /** Universal tags as they stand in the identifier octet, constructed bit included. */
 export const derTags = {
@@ -108,6 +109,17 @@ export function parseDer(input: Uint8Array, what: string, tag?: number): DerElem
   if (element.end !== input.length) throw derError(what, 'something follows it');
   if (tag !== undefined && element.tag !== tag) throw derError(what, 'it has another type');
   return element;
+}
+
+/**
+ * Checks that `element` is DER all the way down: what is constructed consists of whole elements, also where nobody reads
+ * it. What primitive elements hold is not looked at. Throws `ERR_DER_INVALID`, also for more than `limits.derDepth` levels.
+ */
+export function checkElements(element: DerElement, what: string, depth = 0): void {
+  if ((element.tag & 0x20) === 0) return;
+  if (depth === limits.derDepth) throw derError(what, 'it is nested too deep');
+  const parts = cursor(element, what);
+  while (parts.peek !== undefined) checkElements(parts.next(), what, depth + 1);
 }
 
 /** The elements inside a constructed one. Throws `ERR_DER_INVALID`. */

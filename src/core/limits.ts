@@ -89,6 +89,8 @@ export const limits = {
   // Certificates
   /** One certificate or certificate request, DER. */
   certificateBytes: 65_536,
+  /** Levels of DER: a certificate has 10, a timestamp with one inside 18. */
+  derDepth: 32,
   /** Extensions of one certificate. */
   certificateExtensions: 64,
   /** Signed timestamps embedded in one certificate. */

@@ -306,6 +306,17 @@ const broken: Readonly<Record<string, () => Uint8Array>> = {
   pem_not_der_fail: () => utf8(encodePem('CERTIFICATE', certificateOf({}))),
   two_algorithms_fail: () =>
     encodeCertificate(encodeTbs(plain), signatureAlgorithms.ecdsaSha384.identifier, Uint8Array.of(1)),
+  // Where nobody reads: in a name, and in the parameters of a key.
+  unread_name_fail: () => certificateOf({ issuer: derSequence(Uint8Array.of(0x31, 5, 0x30)) }),
+  unread_parameters_fail: () => {
+    const parameters = derSequence(derOid('1.2.3'), derSequence(Uint8Array.of(0x30, 0x80)));
+    return certificateOf({ spki: derSequence(parameters, Uint8Array.of(3, 2, 0, 1)) });
+  },
+  deep_name_fail: () => {
+    let deep = derSequence();
+    for (let level = 0; level < limits.derDepth; level++) deep = derSequence(deep);
+    return certificateOf({ subject: deep });
+  },
   extension_twice_fail: () =>
     certificateOf({ extensions: [encodeKeyUsage(['cRLSign']), encodeKeyUsage(['digitalSignature'])] }),
   no_extensions_fail: () => certificateOf({ extensions: [] }),

@@ -8,6 +8,7 @@
  * {@link https://www.rfc-editor.org/rfc/rfc5280#section-4.1 RFC 5280 section 4.1}
  */
 import {
+  checkElements,
   cursor,
   type DerCursor,
   type DerElement,
@@ -220,7 +221,9 @@ export function parsePemCertificates(
 }
 
 function readCertificate(der: Uint8Array, what: string): Certificate {
-  const outer = cursor(parseDer(der, what, derTags.sequence), what);
+  const whole = parseDer(der, what, derTags.sequence);
+  checkElements(whole, what);
+  const outer = cursor(whole, what);
   const tbs = outer.next(derTags.sequence);
   const outerAlgorithm = outer.next(derTags.sequence).bytes;
   const signature = readBitString(outer.next(derTags.bitString).content, what);

@@ -263,6 +263,8 @@ describe('what a timestamp says', () => {
   });
 
   const info = infoOf('20260102030405Z');
+  // A SEQUENCE around an element that says it is longer than it is.
+  const unfinished = derSequence(Uint8Array.of(derTags.utf8String, 5, 0x61));
   const contentType = derSequence(derOid('1.2.840.113549.1.9.3'), derSetOf(derOid(timestampContentType)));
   const messageDigest = derSequence(derOid('1.2.840.113549.1.9.4'), derSetOf(derOctetString(digest)));
   const cases: Readonly<Record<string, Uint8Array>> = {
@@ -294,6 +296,11 @@ describe('what a timestamp says', () => {
     two_times_fail: tokenOf(infoOf('20260102030405Z', genTime('20260102030405Z'))),
     nonce_before_ordering_fail: tokenOf(infoOf('20260102030405Z', derInteger(1), derBoolean(true))),
     content_trailing_fail: tokenOf(derConcat(info, derNull())),
+    // Where nobody reads: in a value of an unknown attribute, and in the name of the authority.
+    unread_attribute_fail: tokenOf(info, {
+      attributes: [contentType, messageDigest, derSequence(derOid('1.2.3'), derSetOf(unfinished))],
+    }),
+    unread_name_fail: tokenOf(infoOf('20260102030405Z', derExplicit(0, derExplicit(4, unfinished)))),
   };
   for (const [name, der] of Object.entries(cases)) {
     it(name, () => assert.throws(() => parseTimestampToken(der), invalid));

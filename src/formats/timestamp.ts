@@ -9,6 +9,7 @@
  * {@link https://www.rfc-editor.org/rfc/rfc3161#section-2.4.2 RFC 3161 section 2.4.2}
  */
 import {
+  checkElements,
   children,
   cursor,
   type DerCursor,
@@ -112,6 +113,7 @@ export function parseTimestampToken(der: Uint8Array, what = 'the timestamp'): Ti
 }
 
 function readToken(der: Uint8Array, what: string): TimestampToken {
+  checkElements(parseDer(der, what), what);
   const { contentType, content, certificates, signer } = parseSignedData(der, what);
   if (contentType !== timestampContentType || signer.contentType !== timestampContentType) {
     throw derError(what, 'its content is no timestamp');
@@ -138,7 +140,9 @@ function readStatus(element: DerElement, what: string): { status: number; text: 
 }
 
 function readInfo(der: Uint8Array, what: string): TimestampInfo {
-  const parts = cursor(parseDer(der, what, derTags.sequence), what);
+  const whole = parseDer(der, what, derTags.sequence);
+  checkElements(whole, what);
+  const parts = cursor(whole, what);
   if (readSmallInteger(parts.next(derTags.integer).content, what) !== 1) {
     throw derError(what, 'its version is unknown');
   }

@@ -105,8 +105,9 @@ function openAuthority(
 
 function openCertificate(der: Uint8Array, what: string): TrustedCertificate {
   const certificate = parseCertificate(der, what);
-  // What it issues has this name as its issuer, and there it is only compared.
+  // What it issues has its subject as issuer, and there it is only compared.
   parseName(certificate.subject, `the subject of ${what}`);
+  parseName(certificate.issuer, `the issuer of ${what}`);
   return { certificate, key: certificateKey(certificate, what) };
 }
 
