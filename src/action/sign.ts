@@ -39,8 +39,8 @@ export async function signMode(context: ActionContext): Promise<ModeResult> {
   const credentials = actionCredentials(context, references);
   const registry = createRegistryClient(runtime, { credentials });
   warnOfTags(references, toolkit);
-  const signing = await signingSetup(context, references);
   if (built.length > 0) await compareBuilt(built, registry, context);
+  const signing = await signingSetup(context, references);
   const options: SignImageOptions = {
     ...signing,
     registry,
