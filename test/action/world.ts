@@ -5,7 +5,7 @@ import { after, before } from 'node:test';
 import { parse } from 'yaml';
 import { listen } from '../../src/node/http-server.ts';
 import { parseBlocks } from '../docs/guide.ts';
-import { needPrograms, type ProgramResult, runProgram } from '../support/programs.ts';
+import { findProgram, needPrograms, type ProgramResult, runProgram } from '../support/programs.ts';
 import { startDockerRegistry } from '../support/registries.ts';
 import { runInProcess } from '../support/run-cli.ts';
 import { serve } from '../support/serve.ts';
@@ -18,6 +18,8 @@ export { workflowClaims };
 
 /** The identity in certificates for `acme/app`. */
 export const workflowIdentity: string = `https://github.com/${workflowClaims['job_workflow_ref']}`;
+
+const programs = ['cosign3', 'docker-registry'] as const;
 
 /** The password of the key pair. */
 export const password = 'correct horse battery staple';
@@ -49,13 +51,22 @@ export interface ActionWorld {
   shell(command: string): Promise<ProgramResult>;
 }
 
-/** To be called at the top of a file: its world, there while its tests run. */
+/** Why tests with a world are skipped: a program is missing. On CI, where all must be there, they fail instead. */
+export const skip: string | false = missingPrograms();
+
+function missingPrograms(): string | false {
+  const reasons: string[] = [];
+  needPrograms({ skip: (reason = 'a program is missing') => reasons.push(reason) }, ...programs);
+  return reasons[0] ?? false;
+}
+
+/** To be called at the top of a file: its world, there while its tests run. Suites that use it say {@link skip}. */
 export function useWorld(): () => ActionWorld {
   const queue: (() => Promise<void>)[] = [];
   const releases: Releases = { after: (release) => void queue.push(release) };
   let world: ActionWorld | undefined;
   before(async () => {
-    world = await makeWorld(releases);
+    if (skip === false) world = await makeWorld(releases);
   });
   after(async () => {
     for (const release of queue.reverse()) await release();
@@ -78,7 +89,7 @@ async function makeWorld(releases: Releases): Promise<ActionWorld> {
   releases.after(() => registry.stop());
   const trust = await fetchTrust(folder, sigstore.url);
   const keys = await makeKeys(folder);
-  const cosign = programPath();
+  const cosign = findProgram('cosign3') ?? '';
   let images = 0;
   return {
     releases,
@@ -107,13 +118,6 @@ async function makeWorld(releases: Releases): Promise<ActionWorld> {
 
 /** What the token service asks jobs for. */
 export const requestToken = 'token-of-the-job-0123456789';
-
-function programPath(): string {
-  const paths = needPrograms({ skip: () => undefined }, 'cosign3', 'docker-registry');
-  if (paths === undefined)
-    throw new Error('cosign3 and docker-registry are needed: tools/programs.sh brings them');
-  return paths.cosign3;
-}
 
 /** Accepts the issuers, each by the name of a CI provider; that of enterprise servers is configured as the guide says. */
 async function startSigstore(
