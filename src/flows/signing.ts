@@ -112,6 +112,14 @@ const outages: readonly ErrorCode[] = [
   'ERR_SERVICE_RESPONSE',
 ];
 
+/** An outage of a log need not stop a release. */
+function withWayOn(error: BoltsealError, { required }: Recorder): BoltsealError {
+  if (required.logEntries === 0) return error;
+  const way = 'To go on now and log later, sign with --defer-log FILE.';
+  const hint = error.hint === undefined ? way : `${error.hint} ${way}`;
+  return new BoltsealError(error.code, error.message, { cause: error.cause, hint, details: error.details });
+}
+
 async function record(
   signature: RecordableSignature,
   { recorder, deferral }: SigningOptions,
@@ -123,7 +131,8 @@ async function record(
   try {
     return await recorder.record(signature, call);
   } catch (error) {
-    if (deferral === undefined || !isBoltsealError(error, ...outages)) throw error;
+    if (!isBoltsealError(error, ...outages)) throw error;
+    if (deferral === undefined) throw withWayOn(error, recorder);
     return { ...(await deferral.record(signature, call)), deferredBy: error };
   }
 }
