@@ -12,7 +12,7 @@ import {
   year,
 } from '../../test/support/test-certificates.ts';
 import { accepts, artifact, type Judging, refuses, withMaterial } from '../../test/support/verification.ts';
-import { derBoolean, derOctetString, derSequence } from '../core/der.ts';
+import { derBoolean, derNull, derOctetString, derSequence } from '../core/der.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import {
   encodeBasicConstraints,
@@ -21,6 +21,7 @@ import {
   keyPurposes,
 } from '../formats/extensions.ts';
 import { encodeName } from '../formats/name.ts';
+import { poisonOid } from '../formats/sct.ts';
 import { signatureAlgorithms } from '../formats/signature-algorithm.ts';
 import { type TrustedRoot, trustedAuthority } from '../formats/trusted-root.ts';
 
@@ -85,6 +86,10 @@ describe('a signer’s certificate', () => {
       'ERR_VERIFY_CERTIFICATE',
     ],
     'with a subject that is no name': [{ subject: derSequence(derBoolean(true)) }, 'ERR_CERTIFICATE_INVALID'],
+    'that is a precertificate': [
+      { extra: [encodeExtension(poisonOid, derNull())] },
+      'ERR_VERIFY_CERTIFICATE',
+    ],
     'with critical name constraints': [
       { extra: [encodeExtension(extensionOids.nameConstraints, derSequence(), true)] },
       'ERR_VERIFY_CERTIFICATE',

@@ -9,6 +9,7 @@ import { BoltsealError } from '../core/errors.ts';
 import { type Certificate, parseCertificate } from '../formats/certificate.ts';
 import { keyPurposes } from '../formats/extensions.ts';
 import { parseName } from '../formats/name.ts';
+import { poisonOid } from '../formats/sct.ts';
 import { readSignatureAlgorithm, verifiesWith } from '../formats/signature-algorithm.ts';
 import { type Authority, checkCriticalExtensions, isValidAt } from './authority.ts';
 import type { Trust } from './trust.ts';
@@ -58,12 +59,14 @@ function refused(why: string, hint?: string): BoltsealError {
 }
 
 /**
- * Checks what a signer's certificate says about itself: version 3, no authority, for digital signatures, for code
+ * Checks what a signer's certificate says about itself: version 3, no precertificate, no authority, for digital signatures, for code
  * signing, no critical extension that is unknown. Throws `ERR_VERIFY_CERTIFICATE`.
  */
 export function checkSigningCertificate(leaf: Certificate): void {
-  const { version, basicConstraints, keyUsage, extendedKeyUsage } = leaf;
+  const { version, basicConstraints, keyUsage, extendedKeyUsage, extensions } = leaf;
   if (version !== 3) throw refused('is not of version 3');
+  // It should be critical, but whoever made one that is not has no certificate either (RFC 6962 section 3.1).
+  if (extensions.has(poisonOid)) throw refused('is a precertificate');
   if (basicConstraints?.ca === true || keyUsage?.has('keyCertSign') === true) {
     throw refused('is that of an authority');
   }
