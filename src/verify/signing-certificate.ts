@@ -59,8 +59,8 @@ function refused(why: string, hint?: string): BoltsealError {
 }
 
 /**
- * Checks what a signer's certificate says about itself: version 3, no precertificate, no authority, for digital signatures, for code
- * signing, no critical extension that is unknown. Throws `ERR_VERIFY_CERTIFICATE`.
+ * Checks what a signer's certificate says about itself: version 3, no precertificate, no authority, for digital
+ * signatures, for code signing, no critical extension that is unknown. Throws `ERR_VERIFY_CERTIFICATE`.
  */
 export function checkSigningCertificate(leaf: Certificate): void {
   const { version, basicConstraints, keyUsage, extendedKeyUsage, extensions } = leaf;
