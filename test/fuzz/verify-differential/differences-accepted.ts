@@ -1,0 +1,562 @@
+/**
+ * What is accepted here and refused by `@sigstore/verify`. Nothing is excused as a whole: what it cannot do is taken out
+ * of the trial, or done for it, and it must accept the rest.
+ */
+import { constants, createHash, publicDecrypt, X509Certificate } from 'node:crypto';
+import { p256, p384, p521 } from '@noble/curves/nist.js';
+import { TrustedRoot } from '@sigstore/protobuf-specs';
+import { toTrustMaterial } from '@sigstore/verify';
+import { concatBytes, equalBytes } from '../../../src/core/encoding.ts';
+import { parseTrustedRoot } from '../../../src/formats/trusted-root.ts';
+import { openCertificateAuthority, openTimestampAuthority } from '../../../src/verify/authority.ts';
+import { openLogKey } from '../../../src/verify/log-key.ts';
+import { bytesOf, type Document } from './build.ts';
+import { derAt, derBytes, derTree, oidOf } from './der-tree.ts';
+import { type Difference, links } from './difference.ts';
+import { authoritiesOf, type Facts, factsOf, hashesOf, keyOf, logsOf, ownHash, verifies } from './facts.ts';
+import type { TheirParts, Trial } from './trial.ts';
+
+/** A certificate as `@sigstore/verify` reads it. */
+type TheirCertificate = TheirParts['trust']['certificateAuthorities'][number]['certChain'][number];
+
+/** The trial with its bundle changed. */
+function withBundle({ trial, document }: Facts, change: (document: Document) => void): Trial {
+  const copy = structuredClone(document);
+  change(copy);
+  return { ...trial, bundle: bytesOf(copy) };
+}
+
+/** The same certificate, of which some things are said otherwise. */
+function saying(certificate: TheirCertificate, what: object): TheirCertificate {
+  return Object.create(certificate, Object.getOwnPropertyDescriptors(what)) as TheirCertificate;
+}
+
+/** Every certificate that they look at, changed. */
+function eachCertificate(parts: TheirParts, change: (one: TheirCertificate) => TheirCertificate): void {
+  const { trust, entity } = parts;
+  const changed = (list: TheirParts['trust']['certificateAuthorities']) =>
+    list.map((authority) => ({ ...authority, certChain: authority.certChain.map(change) }));
+  parts.trust = {
+    ...trust,
+    certificateAuthorities: changed(trust.certificateAuthorities),
+    timestampAuthorities: changed(trust.timestampAuthorities),
+  };
+  if (entity.key.$case === 'certificate') {
+    const { certificate } = entity.key;
+    parts.entity = { ...entity, key: { $case: 'certificate', certificate: change(certificate) } };
+  }
+}
+
+/** Entries of logs that a trusted root does not have, by their place. */
+function unknownEntries(facts: Facts): readonly number[] {
+  return facts.entries.flatMap((entry, index) => (logsOf(facts, entry).length === 0 ? [index] : []));
+}
+
+/** Timestamps that name the certificate of no authority that can be used, by their place. */
+function unknownTimestamps(facts: Facts): readonly number[] {
+  const usable = usableAuthorities(facts);
+  return facts.timestamps.flatMap((stamp, index) =>
+    authoritiesOf({ ...facts, timestampAuthorities: usable }, stamp).length === 0 ? [index] : [],
+  );
+}
+
+function usableAuthorities({ timestampAuthorities, trial }: Facts): Facts['timestampAuthorities'] {
+  const root = parseTrustedRoot(trial.root);
+  return timestampAuthorities.filter((_, index) => {
+    const instance = root.timestampAuthorities[index];
+    return instance !== undefined && !(openTimestampAuthority(instance) instanceof Error);
+  });
+}
+
+/** Instances of a trusted root that `@sigstore/verify` cannot read, each alone; ours cannot use these either. */
+function withoutBroken(root: Document, trial: Trial): Document {
+  const ours = parseTrustedRoot(trial.root);
+  const kinds = ['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'] as const;
+  const copy = { ...root };
+  for (const kind of kinds) {
+    const list: Document[] = root[kind] ?? [];
+    copy[kind] = list.filter((instance, index) => {
+      const empty = { tlogs: [], ctlogs: [], certificateAuthorities: [], timestampAuthorities: [] };
+      try {
+        toTrustMaterial(TrustedRoot.fromJSON({ ...empty, [kind]: [instance] }));
+        return true;
+      } catch {
+        return isUsable(ours, kind, index);
+      }
+    });
+  }
+  return copy;
+}
+
+function isUsable(
+  root: ReturnType<typeof parseTrustedRoot>,
+  kind: 'tlogs' | 'ctlogs' | 'certificateAuthorities' | 'timestampAuthorities',
+  index: number,
+): boolean {
+  const opened =
+    kind === 'tlogs' || kind === 'ctlogs'
+      ? root[kind][index] && openLogKey(root[kind][index])
+      : kind === 'certificateAuthorities'
+        ? root[kind][index] && openCertificateAuthority(root[kind][index])
+        : root[kind][index] && openTimestampAuthority(root[kind][index]);
+  return opened !== undefined && !(opened instanceof Error);
+}
+
+const curves = { prime256v1: p256, secp384r1: p384, secp521r1: p521 } as const;
+
+/** Whether a signature over a digest verifies, by another library than the one that is tested. */
+function verifiesDigest({ key, signature, trial }: Facts): boolean {
+  const curve = curves[key?.asymmetricKeyDetails?.namedCurve as keyof typeof curves];
+  if (trial.artifact.kind !== 'digest' || key === undefined) return false;
+  if (key.asymmetricKeyType === 'rsa') {
+    try {
+      // DigestInfo of SHA-256, which PKCS#1 v1.5 signs.
+      const info = Buffer.concat([
+        Buffer.from('3031300d060960864801650304020105000420', 'hex'),
+        trial.artifact.sha256,
+      ]);
+      return equalBytes(publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature), info);
+    } catch {
+      return false;
+    }
+  }
+  if (curve === undefined) return false;
+  const { x = '', y = '' } = key.export({ format: 'jwk' });
+  const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
+  try {
+    return curve.verify(signature, trial.artifact.sha256, point, {
+      prehash: false,
+      format: 'der',
+      lowS: false,
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** The certificate with those of its certificate timestamps that are of `logs`, each log once. */
+function withKnownScts(certificate: TheirCertificate, logs: readonly Uint8Array[]): TheirCertificate {
+  const tree = derTree(
+    new Uint8Array((certificate as unknown as { root: { toDER(): Buffer } }).root.toDER()),
+  );
+  const list = derAt(
+    derAt(tree, 0)?.parts?.find(({ tag }) => tag === 0xa3),
+    0,
+  )?.parts;
+  const extension = list?.find((one) => oidOf(one.parts?.[0]) === '1.3.6.1.4.1.11129.2.4.2');
+  const holder = derAt(extension, (extension?.parts?.length ?? 1) - 1, 0);
+  if (tree === undefined || holder === undefined) return certificate;
+  const content = Buffer.from(holder.content);
+  const kept: Uint8Array[] = [];
+  const seen = new Set<string>();
+  for (let at = 2; at + 35 <= content.length; ) {
+    const end = at + 2 + content.readUInt16BE(at);
+    const log = content.subarray(at + 3, at + 35);
+    const name = log.toString('hex');
+    if (logs.some((one) => equalBytes(one, log)) && !seen.has(name)) kept.push(content.subarray(at, end));
+    seen.add(name);
+    at = end;
+  }
+  const total = kept.reduce((sum, one) => sum + one.length, 0);
+  holder.content = concatBytes(Uint8Array.of(total >> 8, total & 0xff), ...kept);
+  holder.parts = undefined;
+  const { parse } = certificate.constructor as unknown as { parse(der: Buffer): TheirCertificate };
+  return saying(certificate, { clone: () => parse(Buffer.from(derBytes(tree))) });
+}
+
+/** Names that the checkpoints of entries are signed with. */
+function noteNames({ entries }: Facts): readonly string[] {
+  return entries.flatMap(({ proof }) =>
+    [...(proof?.checkpoint ?? '').matchAll(/— (\S+) \S+\n/g)].map(([, name = '']) => name),
+  );
+}
+
+function genTimeOf(text: string): Date {
+  const [, year, month, day, hour, minute, second, fraction = ''] =
+    /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d+))?Z$/.exec(text) ?? [];
+  return new Date(
+    `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.padEnd(3, '0').slice(0, 3)}Z`,
+  );
+}
+
+function accepted(
+  id: string,
+  reason: string,
+  rule: string,
+  link: string,
+  rest: Pick<Difference, 'applies' | 'repair' | 'adjust'>,
+): Difference {
+  return { id, refusedBy: 'theirs', reason, rule, link, ...rest };
+}
+
+/** The names of a certificate: tag and bytes. */
+function namesOf({
+  certificates: [leaf],
+}: Facts): readonly { readonly tag: number; readonly text: string }[] {
+  const value = leaf?.extensions.find(({ oid }) => oid === '2.5.29.17')?.value;
+  const parts = value === undefined ? [] : (derTree(value)?.parts ?? []);
+  return parts.map((one) => ({
+    tag: one.tag,
+    text: Buffer.from(one.tag === 0xa0 ? (derAt(one, 1, 0)?.content ?? []) : one.content).toString(),
+  }));
+}
+
+/** What is accepted, by the part of a bundle that it is in. */
+export const acceptedDifferences: readonly Difference[] = [
+  accepted(
+    'log-key-rsa',
+    'It reads every RSA key of a log as PKCS#1.',
+    'Kinds of keys that begin with PKIX are SubjectPublicKeyInfo',
+    links.commonProto,
+    {
+      applies: ({ root }) => rsaLogs(root).length > 0,
+      repair: ({ root, trial }) => {
+        const copy = structuredClone(root);
+        for (const { publicKey } of rsaLogs(copy)) {
+          const key = keyOf(new Uint8Array(Buffer.from(publicKey.rawBytes, 'base64')));
+          publicKey.rawBytes = key?.export({ type: 'pkcs1', format: 'der' }).toString('base64');
+          publicKey.keyDetails = 'PKCS1_RSA_PKCS1V5';
+        }
+        return { ...trial, root: bytesOf(copy) };
+      },
+    },
+  ),
+  accepted(
+    'trusted-root-broken-instance',
+    'A key or certificate of a trusted root that it cannot read makes it refuse everything.',
+    'A trusted root is a set of instances, of which those that fit are taken; one that cannot be used is as good as not there',
+    links.rootProto,
+    {
+      applies: ({ root, trial }) => JSON.stringify(withoutBroken(root, trial)) !== JSON.stringify(full(root)),
+      repair: ({ root, trial }) => ({ ...trial, root: bytesOf(withoutBroken(root, trial)) }),
+    },
+  ),
+  accepted(
+    'trusted-root-checkpoint-key',
+    'It compares what the trusted root calls the key of checkpoints with what entries name the log by.',
+    'Entries name their log by its log id; a checkpoint names its key by the first four bytes of another hash',
+    links.rootProto,
+    {
+      applies: ({ root }) =>
+        (root.tlogs ?? []).some(({ checkpointKeyId }: Document) => checkpointKeyId !== undefined),
+      repair: ({ root, trial }) => {
+        const copy = structuredClone(root);
+        for (const log of copy.tlogs) delete log.checkpointKeyId;
+        return { ...trial, root: bytesOf(copy) };
+      },
+    },
+  ),
+  accepted(
+    'message-digest-absent',
+    'It refuses a message signature without a digest.',
+    'The digest is there to identify the artifact, and must not be used to verify the signature',
+    links.commonProto,
+    {
+      applies: ({ document }) =>
+        document.messageSignature !== undefined &&
+        (document.messageSignature.messageDigest?.digest ?? '') === '',
+      repair: (facts) =>
+        withBundle(facts, ({ messageSignature }) => {
+          const name = ownHash(facts) ?? 'sha256';
+          const digest = createHash(name)
+            .update(facts.message ?? new Uint8Array(0))
+            .digest('base64');
+          messageSignature.messageDigest = { algorithm: name.replace('sha', 'SHA2_'), digest };
+        }),
+    },
+  ),
+  accepted(
+    'promise-empty',
+    'It takes an inclusion promise without a signature for one that does not verify.',
+    'A message with no field set says nothing: there is no promise, and the proof decides',
+    links.protoJson,
+    {
+      applies: ({ entries }) =>
+        entries.some(({ promise, proof }) => promise?.length === 0 && proof !== undefined),
+      repair: (facts) =>
+        withBundle(facts, ({ verificationMaterial }) => {
+          for (const entry of verificationMaterial.tlogEntries) {
+            if ((entry.inclusionPromise?.signedEntryTimestamp ?? '') === '') delete entry.inclusionPromise;
+          }
+        }),
+    },
+  ),
+  accepted(
+    'entry-unknown-log',
+    'An entry of a log that it does not know makes it refuse the others.',
+    'A bundle may have entries of several logs; those of logs that are not trusted prove nothing, and do no harm',
+    links.clientEntry,
+    {
+      applies: (facts) => unknownEntries(facts).length > 0,
+      repair: (facts) =>
+        withBundle(facts, ({ verificationMaterial: material }) => {
+          const unknown = unknownEntries(facts);
+          material.tlogEntries = material.tlogEntries.filter(
+            (_: unknown, index: number) => !unknown.includes(index),
+          );
+        }),
+    },
+  ),
+  accepted(
+    'timestamp-unknown-authority',
+    'A timestamp of an authority that it does not know makes it refuse the others.',
+    'A bundle may have timestamps of several authorities; those of authorities that are not trusted prove nothing, and do no harm',
+    links.clientTime,
+    {
+      applies: (facts) => unknownTimestamps(facts).length > 0,
+      repair: (facts) =>
+        withBundle(facts, ({ verificationMaterial: { timestampVerificationData: data } }) => {
+          const unknown = unknownTimestamps(facts);
+          data.rfc3161Timestamps = data.rfc3161Timestamps.filter(
+            (_: unknown, index: number) => !unknown.includes(index),
+          );
+        }),
+    },
+  ),
+  accepted(
+    'timestamp-same-second',
+    'Two timestamps of one authority in the same second are the same to it.',
+    'Timestamps have serial numbers, which tell them apart',
+    `${links.timestamp}#section-2.4.2`,
+    {
+      applies: ({ timestamps }, { message }) => message === 'duplicate timestamp' && timestamps.length > 1,
+      repair: (facts) =>
+        withBundle(facts, ({ verificationMaterial: { timestampVerificationData: data } }) => {
+          const seen = new Set<string>();
+          data.rfc3161Timestamps = data.rfc3161Timestamps.filter((_: unknown, index: number) => {
+            const time = facts.timestamps[index]?.genTime ?? '';
+            return !seen.has(time) && seen.add(time);
+          });
+        }),
+    },
+  ),
+  accepted(
+    'timestamp-fraction',
+    'It reads fractions of a second only when they have three digits.',
+    'A fraction has as many digits as it needs, and none that is a zero at its end',
+    `${links.timestamp}#section-2.4.2`,
+    {
+      applies: ({ timestamps }) => timestamps.some(({ genTime }) => genTime.includes('.')),
+      adjust: ({ entity }, trial) => {
+        const { timestamps } = factsOf(trial);
+        let index = 0;
+        for (const one of entity.timestamps) {
+          if (one.$case !== 'timestamp-authority') continue;
+          Object.defineProperty(one.timestamp, 'signingTime', {
+            value: genTimeOf(timestamps[index++]?.genTime ?? ''),
+          });
+        }
+      },
+    },
+  ),
+  accepted(
+    'timestamp-key-identifier',
+    'It finds the authority of a timestamp by issuer and serial number alone.',
+    'A signer is named by issuer and serial number, or by its subject key identifier',
+    `${links.cms}#section-5.3`,
+    {
+      applies: ({ timestamps }) => timestamps.some(({ signer }) => signer?.tag === 0x80),
+      adjust: ({ entity, trust }) => {
+        for (const one of entity.timestamps) {
+          const [first] = trust.timestampAuthorities[0]?.certChain ?? [];
+          if (one.$case !== 'timestamp-authority' || first === undefined) continue;
+          Object.defineProperty(one.timestamp, 'signerIssuer', { value: first.issuer });
+          Object.defineProperty(one.timestamp, 'signerSerialNumber', { value: first.serialNumber });
+        }
+      },
+    },
+  ),
+  accepted(
+    'authority-anchor',
+    'It wants every chain to end with a certificate that is signed by itself.',
+    'The anchor, which is the last certificate, may be an intermediate; who signed it is not looked at, because it is trusted as it is',
+    links.rootProto,
+    {
+      applies: ({ authorities, timestampAuthorities }) =>
+        [...authorities, ...timestampAuthorities].some(({ chain }) => !isSelfSigned(chain.at(-1)?.der)),
+      adjust: (parts) => {
+        const { trust } = parts;
+        const anchored = (list: typeof trust.certificateAuthorities) =>
+          list.map(({ certChain, ...rest }) => ({
+            ...rest,
+            certChain: certChain.map((one, index) =>
+              index < certChain.length - 1
+                ? one
+                : saying(one, {
+                    issuer: one.subject,
+                    verify: (issuer?: TheirCertificate) => issuer === undefined || one.verify(issuer),
+                  }),
+            ),
+          }));
+        parts.trust = {
+          ...trust,
+          certificateAuthorities: anchored(trust.certificateAuthorities),
+          timestampAuthorities: anchored(trust.timestampAuthorities),
+        };
+      },
+    },
+  ),
+  accepted(
+    'key-identifiers',
+    'It finds the issuer of a certificate by key identifiers when there are any, whatever the names say.',
+    'Key identifiers help to find an issuer; a path is made of names and signatures',
+    `${links.x509}#section-6.1.3`,
+    {
+      applies: ({ certificates, authorities, timestampAuthorities }, { error }) =>
+        isPathError(error) &&
+        [...certificates, ...[...authorities, ...timestampAuthorities].flatMap(({ chain }) => chain)].some(
+          ({ extensions }) => extensions.some(({ oid }) => oid === '2.5.29.35'),
+        ),
+      adjust: (parts) => eachCertificate(parts, (one) => saying(one, { extAuthorityKeyID: undefined })),
+    },
+  ),
+  accepted(
+    'certificate-timestamps-of-others',
+    'A certificate timestamp of a log that it does not know, or a second one of a log, makes it refuse the others.',
+    'A certificate may have timestamps of several logs; one of a trusted log is proof',
+    links.fulcio,
+    {
+      applies: (_, { message }) => message === 'SCT verification failed' || message === 'duplicate SCT',
+      adjust: (parts, trial) => {
+        const { key } = parts.entity;
+        if (key.$case !== 'certificate') return;
+        const logs = factsOf(trial).certificateLogs.map(({ logId }) => logId);
+        const certificate = withKnownScts(key.certificate, logs);
+        parts.entity = { ...parts.entity, key: { $case: 'certificate', certificate } };
+      },
+    },
+  ),
+  accepted(
+    'identity-username',
+    'It knows addresses and URIs as identities, and no user names and hosts.',
+    'A user name is an identity of its own kind',
+    links.oids,
+    {
+      applies: (facts) => namesOf(facts).some(({ tag }) => tag === 0xa0 || tag === 0x82),
+      adjust: (parts, trial) => {
+        const [name] = namesOf(factsOf(trial));
+        const { subject } = trial.signer.kind === 'identity' ? trial.signer : { subject: undefined };
+        if (subject?.kind !== 'exact' || name?.text !== subject.value) return;
+        const { subjectAlternativeName: _, ...policy } = parts.policy;
+        parts.policy = policy;
+      },
+    },
+  ),
+  accepted(
+    'artifact-digest-alone',
+    'It verifies message signatures with the whole artifact alone.',
+    'ECDSA and RSA sign a digest, which is enough to verify with',
+    'https://csrc.nist.gov/pubs/fips/186-5/final',
+    {
+      applies: ({ trial, envelope }, { message }) =>
+        trial.artifact.kind === 'digest' &&
+        envelope === undefined &&
+        message === 'signature verification failed',
+      adjust: ({ entity }, trial) => {
+        entity.signature.verifySignature = () => verifiesDigest(factsOf(trial));
+      },
+    },
+  ),
+  accepted(
+    'hash-of-curve',
+    'It verifies envelopes with SHA-256 alone, and no Ed25519 signature of a message.',
+    'P-384 and P-521 keys sign with the hash of their size, Ed25519 keys without one',
+    links.algorithms,
+    {
+      applies: (facts, { message }) =>
+        message === 'signature verification failed' &&
+        ownHash(facts) !== undefined &&
+        ownHash(facts) !== 'sha256',
+      adjust: ({ entity }, trial) => {
+        const facts = factsOf(trial);
+        const { key, message = new Uint8Array(0), signature } = facts;
+        entity.signature.verifySignature = () =>
+          hashesOf(key).some((name) => verifies(name, message, key, signature));
+      },
+    },
+  ),
+  accepted(
+    'digest-hash',
+    'It verifies a message signature with the hash of the digest beside it.',
+    'The digest identifies the artifact, and must not be used to verify the signature: the key says what it signs with',
+    links.commonProto,
+    {
+      applies: (facts, { message }) =>
+        message === 'signature verification failed' &&
+        facts.envelope === undefined &&
+        ownHash(facts) === 'sha256' &&
+        facts.document.messageSignature?.messageDigest?.algorithm !== 'SHA2_256',
+      adjust: ({ entity }, trial) => {
+        entity.signature.verifySignature = () => ownHash(factsOf(trial)) === 'sha256';
+      },
+    },
+  ),
+  accepted(
+    'entry-digest-of-envelope',
+    'It knows the SHA-256 of an envelope alone, and not the hash that a P-384 or P-521 key is logged with.',
+    'The entry has the digest that was signed',
+    links.algorithms,
+    {
+      applies: (facts, { message }) => message === 'digest mismatch' && facts.envelope !== undefined,
+      adjust: ({ entity }, trial) => {
+        const facts = factsOf(trial);
+        const name = ownHash(facts);
+        const digest = createHash(name ?? 'sha256')
+          .update(facts.message ?? new Uint8Array(0))
+          .digest();
+        entity.signature.compareSignedDigest = (other) => equalBytes(other, digest);
+      },
+    },
+  ),
+  accepted(
+    'checkpoint-name',
+    'It wants the name of a checkpoint’s key to be a part of the URL that the trusted root has.',
+    'The base URL should match the origin; what identifies the key are its bytes, and Rekor v1 names itself as it is configured',
+    links.rootProto,
+    {
+      applies: (facts, { message }) =>
+        message === 'invalid checkpoint signature' && noteNames(facts).length > 0,
+      adjust: (parts, trial) => {
+        const names = noteNames(factsOf(trial)).join(' ');
+        const { trust } = parts;
+        parts.trust = {
+          ...trust,
+          tlogs: trust.tlogs.map((log) => ({ ...log, baseURL: `${log.baseURL} ${names}` })),
+        };
+      },
+    },
+  ),
+];
+
+/** By OpenSSL's word. */
+function isSelfSigned(der: Uint8Array = new Uint8Array(0)): boolean {
+  try {
+    const certificate = new X509Certificate(der);
+    return certificate.issuer === certificate.subject && certificate.verify(certificate.publicKey);
+  } catch {
+    return false;
+  }
+}
+
+function full(root: Document): Document {
+  const kinds = ['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'];
+  return { ...root, ...Object.fromEntries(kinds.map((kind) => [kind, root[kind] ?? []])) };
+}
+
+/** Logs with RSA keys in SubjectPublicKeyInfo. */
+function rsaLogs(root: Document): Document[] {
+  return [...(root.tlogs ?? []), ...(root.ctlogs ?? [])].filter(
+    ({ publicKey }) =>
+      String(publicKey?.keyDetails).startsWith('PKIX_RSA_PKCS1') &&
+      keyOf(new Uint8Array(Buffer.from(publicKey.rawBytes ?? '', 'base64')))?.asymmetricKeyType === 'rsa',
+  );
+}
+
+function isPathError(error: unknown): boolean {
+  const messages = [error, (error as Error).cause].map((one) => (one instanceof Error ? one.message : ''));
+  return (
+    messages.includes('no valid certificate path found') ||
+    messages.includes('timestamp could not be verified') ||
+    messages.includes('incorrect certificate name chaining')
+  );
+}

@@ -1,0 +1,155 @@
+/** The form of bodies of log entries and of statements, written down a second time. */
+import { createHash } from 'node:crypto';
+import type { Document } from './build.ts';
+import type { EntryFacts } from './facts.ts';
+import type { Trial } from './trial.ts';
+
+/** A text of a form, one of several values, a list with something in it, or an object with these members. */
+type Form = RegExp | readonly [Form] | { readonly [name: string]: Form };
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?<!^)$/;
+const sha256: Form = { algorithm: /^sha256$/, value: /^[0-9a-f]{64}$/ };
+const text = /^(?!.*\p{Surrogate}).+$/su;
+
+/** Whether a value has a form. Members whose name ends with a question mark may be absent; null is absence. */
+function fits(value: Document, form: Form): boolean {
+  if (form instanceof RegExp) return typeof value === 'string' && form.test(value);
+  if (Array.isArray(form)) {
+    return (
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= 10 &&
+      value.every((item) => fits(item, form[0]))
+    );
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const members = form as { readonly [name: string]: Form };
+  const names = Object.keys(value).filter((name) => value[name] !== null);
+  return (
+    Object.keys(value).every((name) => Object.hasOwn(members, name) || Object.hasOwn(members, `${name}?`)) &&
+    Object.entries(members).every(([name, one]) => {
+      const plain = name.replace(/\?$/, '');
+      return names.includes(plain) ? fits(value[plain], one) : name.endsWith('?');
+    })
+  );
+}
+
+const hashed: readonly Form[] = [64, 96, 128].map((digits) => ({
+  apiVersion: /^0\.0\.1$/,
+  kind: /^hashedrekord$/,
+  spec: {
+    data: {
+      hash: { algorithm: new RegExp(`^sha${digits * 4}$`), value: new RegExp(`^[0-9a-f]{${digits}}$`) },
+    },
+    signature: { content: base64, publicKey: { content: base64 } },
+  },
+}));
+
+const keyDetails =
+  /^PKIX_(?:ECDSA_P256_SHA_256|ECDSA_P384_SHA_384|ECDSA_P521_SHA_512|ED25519_PH|RSA_PKCS1V15_(?:2048|3072|4096)_SHA256)$/;
+
+const signatures: readonly Form[] = [
+  { content: base64, verifier: { keyDetails, x509Certificate: { rawBytes: base64 } } },
+  { content: base64, verifier: { keyDetails, publicKey: { rawBytes: base64 } } },
+];
+
+const lengths = { 256: 44, 384: 64, 512: 88 } as const;
+
+const forms: Readonly<Record<string, readonly Form[]>> = {
+  'hashedrekord 0.0.1': hashed,
+  'dsse 0.0.1': [
+    {
+      apiVersion: /^0\.0\.1$/,
+      kind: /^dsse$/,
+      spec: {
+        envelopeHash: sha256,
+        payloadHash: sha256,
+        signatures: [{ signature: base64, verifier: base64 }],
+      },
+    },
+  ],
+  'intoto 0.0.2': [
+    {
+      apiVersion: /^0\.0\.2$/,
+      kind: /^intoto$/,
+      spec: {
+        content: {
+          envelope: { payloadType: text, signatures: [{ publicKey: base64, sig: base64, 'keyid?': /^/ }] },
+          hash: sha256,
+          payloadHash: sha256,
+        },
+      },
+    },
+  ],
+  'hashedrekord 0.0.2': signatures.flatMap((signature) =>
+    Object.entries(lengths).map(([bits, length]) => ({
+      apiVersion: /^0\.0\.2$/,
+      kind: /^hashedrekord$/,
+      spec: {
+        hashedRekordV002: {
+          data: {
+            algorithm: new RegExp(`^SHA2_${bits}$`),
+            digest: new RegExp(`^[A-Za-z0-9+/=]{${length}}$`),
+          },
+          signature,
+        },
+      },
+    })),
+  ),
+  'dsse 0.0.2': signatures.map((signature) => ({
+    apiVersion: /^0\.0\.2$/,
+    kind: /^dsse$/,
+    spec: {
+      dsseV002: {
+        payloadHash: { algorithm: /^SHA2_256$/, digest: /^[A-Za-z0-9+/]{43}=$/ },
+        signatures: [signature],
+      },
+    },
+  })),
+};
+
+/** Whether the body of an entry is one of the type that stands beside it, in UTF-8. */
+export function entryFits({ kind, version, body, bodyText }: EntryFacts): boolean {
+  const list = forms[`${kind} ${version}`] ?? [];
+  return !bodyText.includes('\ufffd') && list.some((form) => fits(body, form));
+}
+
+/** The payload of an envelope as text; undefined when it is not UTF-8. */
+export function payloadOf({ payload }: { readonly payload: Uint8Array }): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
+  } catch {
+    return undefined;
+  }
+}
+
+const digests: Readonly<Record<string, RegExp>> = { sha256: /^[0-9a-f]{64}$/, sha512: /^[0-9a-f]{128}$/ };
+
+/** Whether a text is a statement about the artifact of a trial. */
+export function statementFits(payload: string | undefined, { artifact }: Trial): boolean {
+  let statement: Document;
+  try {
+    statement = JSON.parse(payload ?? '');
+  } catch {
+    return false;
+  }
+  const { _type: type, subject, predicateType } = statement ?? {};
+  if (!/^https:\/\/in-toto\.io\/Statement\/v(?:0\.1|1)$/.test(type)) return false;
+  if (typeof predicateType !== 'string' || predicateType === '' || !Array.isArray(subject)) return false;
+  const known = (name: string): string | undefined =>
+    artifact.kind === 'bytes'
+      ? createHash(name).update(artifact.bytes).digest('hex')
+      : name === 'sha256'
+        ? Buffer.from(artifact.sha256).toString('hex')
+        : undefined;
+  const isWellFormed = subject.every(({ digest }: Document) =>
+    Object.entries(digest ?? {}).every(([name, value]) => digests[name]?.test(String(value)) ?? true),
+  );
+  const isAbout = ({ digest }: Document): boolean => {
+    const judged = Object.keys(digests)
+      .filter((name) => digest?.[name] !== undefined && known(name) !== undefined)
+      .map((name) => digest[name] === known(name));
+    return judged.includes(true) && !judged.includes(false);
+  };
+  return isWellFormed && subject.some(isAbout);
+}
