@@ -2,15 +2,23 @@
 
 import type { Difference } from './difference.ts';
 import { acceptedDifferences } from './differences-accepted.ts';
-import { refusedDifferences } from './differences-refused.ts';
+import { authorityDifferences } from './differences-authorities.ts';
+import { certificateDifferences } from './differences-certificates.ts';
+import { contentDifferences } from './differences-content.ts';
+import { logDifferences } from './differences-logs.ts';
 import { spellingDifferences } from './differences-spelling.ts';
+import { timestampDifferences } from './differences-timestamps.ts';
 import { factsOf } from './facts.ts';
 import { type Adjustment, judgeOurs, judgeTheirs, type Trial, type Verdict } from './trial.ts';
 
 /** Every difference that is known. */
 export const differences: readonly Difference[] = [
   ...spellingDifferences,
-  ...refusedDifferences,
+  ...contentDifferences,
+  ...certificateDifferences,
+  ...authorityDifferences,
+  ...logDifferences,
+  ...timestampDifferences,
   ...acceptedDifferences,
 ];
 
