@@ -71,7 +71,7 @@ try {
   const report = [
     '## Keyless',
     '',
-    `\`${commandLine('npm run bench:keyless --')}\`: Boltseal ${boltsealVersion()} on Node ${versionOf(bench.node)}, cosign ${cosignVersion()}, ` +
+    `\`${commandLine('npm run bench:keyless --')}\`: Boltseal ${await boltsealVersion()} on Node ${versionOf(bench.node)}, cosign ${cosignVersion()}, ` +
       `one private Sigstore; each request is delayed by ${options.latency} ms. ${circumstances(new Date())}.`,
     '',
     table(
