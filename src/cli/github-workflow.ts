@@ -2,10 +2,12 @@
 
 import packageJson from '../../package.json' with { type: 'json' };
 
-const { repository, version } = packageJson;
+// Member by member: taken apart, all of package.json would become part of the program.
+const repository = packageJson.repository.url;
+const version = packageJson.version;
 
 /** The action of this project as workflows name it: its repository, at the major version. */
-export const action: string = `${repository.url.replace(/^.*github\.com\/|\.git$/g, '')}@v${version.split('.')[0]}`;
+export const action: string = `${repository.replace(/^.*github\.com\/|\.git$/g, '')}@v${version.split('.')[0]}`;
 
 /** What a workflow is written for. */
 export interface WorkflowChoices {
