@@ -243,7 +243,10 @@ function changing(name: string, weight: number, change: Change): Mutator[] {
       const changed = documentOf(trial[document]);
       const theirs = documentOf(donor.trial[document]);
       for (let attempt = 0; attempt < 20; attempt++) {
-        if (change(random.pick(placesOf(changed)), random, theirs)) {
+        // What an attempt that failed took away may have been the last.
+        const places = placesOf(changed);
+        if (places.length === 0) return undefined;
+        if (change(random.pick(places), random, theirs)) {
           return { ...trial, [document]: bytesOf(changed) };
         }
       }
