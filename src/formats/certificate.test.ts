@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { Certificate as PkijsCertificate } from 'pkijs';
 import { needPrograms, runProgram } from '../../test/support/programs.ts';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
+import { makeAuthority, makeCertificate, newKey } from '../../test/support/test-certificates.ts';
 import { transcripts } from '../../test/vectors/transcripts.ts';
 import { vector } from '../../test/vectors/vectors.ts';
 import { derBoolean, derExplicit, derInteger, derOctetString, derOid, derSequence } from '../core/der.ts';
@@ -432,4 +433,22 @@ test('changed certificates are read or refused, and never break the reader', () 
     ),
     { numRuns: 2_000 },
   );
+});
+
+test('the issuer and the subject of a certificate are names_fail', () => {
+  const key = newKey();
+  const none = derSequence(derBoolean(true));
+  const extensions = [encodeExtension('1.2.3.4', derBoolean(true))];
+  const issuer = makeAuthority('root', newKey());
+  parseCertificate(makeCertificate({ subject: emptyName, key, issuer, extensions }));
+  for (const [subject, by] of [
+    [none, issuer],
+    [emptyName, { ...issuer, subject: none }],
+  ] as const) {
+    const der = makeCertificate({ subject, key, issuer: by, extensions });
+    assert.throws(
+      () => parseCertificate(der),
+      (error) => isBoltsealError(error) && error.code === 'ERR_CERTIFICATE_INVALID',
+    );
+  }
 });

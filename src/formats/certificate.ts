@@ -42,6 +42,7 @@ import {
   parseSubjectAltName,
   parseSubjectKeyIdentifier,
 } from './extensions.ts';
+import { parseName } from './name.ts';
 import { parsePem } from './pem.ts';
 import { type PublicKey, parsePublicKey } from './public-key.ts';
 import { readSignatureAlgorithm, verifiesWith } from './signature-algorithm.ts';
@@ -237,12 +238,12 @@ function readCertificate(der: Uint8Array, what: string): Certificate {
   if (!equalBytes(signatureAlgorithm, outerAlgorithm)) {
     throw derError(what, 'it names two signature algorithms');
   }
-  const issuer = parts.next(derTags.sequence).bytes;
+  const issuer = readName(parts, `the issuer of ${what}`);
   const validity = cursor(parts.next(derTags.sequence), what);
   const notBefore = readTime(validity.next(), what);
   const notAfter = readTime(validity.next(), what);
   validity.end();
-  const subject = parts.next(derTags.sequence).bytes;
+  const subject = readName(parts, `the subject of ${what}`);
   const spki = readSpki(parts.next(derTags.sequence), what);
   // Unique identifiers, which nobody uses: BIT STRINGs, and only in version 2 and 3.
   const uniqueIdentifiers = [parts.optional(0x81), parts.optional(0x82)].some((one) => one !== undefined);
@@ -279,6 +280,13 @@ function readVersion(parts: DerCursor, what: string): 1 | 2 | 3 {
   // DER leaves out the default, which is version 1.
   if (version !== 1 && version !== 2) throw derError(what, 'its version is unknown');
   return version === 1 ? 2 : 3;
+}
+
+/** A name is compared by its bytes, and is one all the same. */
+function readName(parts: DerCursor, what: string): Uint8Array {
+  const { bytes } = parts.next(derTags.sequence);
+  parseName(bytes, what);
+  return bytes;
 }
 
 /** Judges the frame of a SubjectPublicKeyInfo; the key in it is read by whoever uses it. */

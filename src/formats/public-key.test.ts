@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { vector, vectorNames } from '../../test/vectors/vectors.ts';
+import { derBitString, derOid, derSequence } from '../core/der.ts';
 import { concatBytes, fromUtf8, utf8 } from '../core/encoding.ts';
 import { isBoltsealError } from '../core/errors.ts';
 import { encodePem } from './pem.ts';
 import { parsePublicKey } from './public-key.ts';
 
+const ecPublicKey = '1.2.840.10045.2.1';
+const curves: Readonly<Record<string, string>> = {
+  'P-256': '1.2.840.10045.3.1.7',
+  'P-384': '1.3.132.0.34',
+  'P-521': '1.3.132.0.35',
+};
 const code = (expected: string) => (error: unknown) => isBoltsealError(error) && error.code === expected;
 const spki = (key: KeyObject): Uint8Array => key.export({ type: 'spki', format: 'der' });
 
@@ -39,6 +46,28 @@ describe('public keys', () => {
       assert.deepEqual(parsePublicKey(der).spki, der);
       der[der.length - 1] = (der[der.length - 1] ?? 0) ^ 1;
       assert.throws(() => parsePublicKey(der), code('ERR_KEY_INVALID'));
+    }
+  });
+
+  it('are points that are not compressed, nor in the hybrid form_fail', () => {
+    for (const namedCurve of ['P-256', 'P-384', 'P-521']) {
+      const der = spki(generateKeyPairSync('ec', { namedCurve }).publicKey);
+      const { x, y } = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' }).export({
+        format: 'jwk',
+      });
+      assert.ok(x !== undefined && y !== undefined);
+      const parity = (Buffer.from(y, 'base64url').at(-1) ?? 0) & 1;
+      const algorithm = derSequence(derOid(ecPublicKey), derOid(curves[namedCurve] ?? ''));
+      const written = (form: number, ...numbers: string[]): Uint8Array =>
+        derSequence(
+          algorithm,
+          derBitString(
+            concatBytes(Uint8Array.of(form), ...numbers.map((one) => Buffer.from(one, 'base64url'))),
+          ),
+        );
+      assert.deepEqual(parsePublicKey(written(4, x, y)).spki, Uint8Array.from(der));
+      assert.throws(() => parsePublicKey(written(2 + parity, x)), code('ERR_KEY_INVALID'));
+      assert.throws(() => parsePublicKey(written(6 + parity, x, y)), code('ERR_KEY_INVALID'));
     }
   });
 

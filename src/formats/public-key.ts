@@ -134,6 +134,12 @@ export function parsePublicKey(content: string | Uint8Array, what = 'the public 
     : undefined;
   if (fixed !== undefined) return describe(fixed[0], importDer(der, 'spki', what), der);
   const key = publicKeyOf(importDer(der, isSpki ? 'spki' : 'pkcs1', what), what);
+  if (!key.type.startsWith('rsa')) {
+    // OpenSSL keeps compressed and hybrid points as they are; a hybrid one must not be used (RFC 5480 section 2.2).
+    throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a public key in its one DER spelling`, {
+      hint: 'Points of elliptic curves are not compressed: openssl ec -pubin -in FILE -conv_form uncompressed',
+    });
+  }
   // SubjectPublicKeyInfo of an RSA key ends with its PKCS#1 form.
   if (!equalBytes(isSpki ? key.spki : key.spki.subarray(-der.length), der)) {
     throw new BoltsealError('ERR_KEY_INVALID', `${what} is not a public key in its one DER spelling`);

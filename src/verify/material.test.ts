@@ -129,6 +129,17 @@ describe('thresholds', () => {
     await accepts(world, logged([odd, v1()]));
   });
 
+  it('count an entry without a time under whichever period of its log the proven times are in', async () => {
+    const stamped = world.blob(artifact, { timestamp: true, logged: { promise: false } });
+    const earlier = { ...first, validFor: { ...first.validFor, end: after(-1) } };
+    const later = { ...first, validFor: { start: after(1) } };
+    const root = (tlogs: readonly TrustedLog[]) => ({ root: { ...world.trustedRoot, tlogs } });
+    await accepts(world, stamped, root([earlier, first]));
+    await accepts(world, stamped, root([first, earlier]));
+    await refuses(world, stamped, 'ERR_VERIFY_LOG_UNKNOWN', root([earlier, later]));
+    await refuses(world, stamped, 'ERR_VERIFY_LOG_UNKNOWN', root([earlier]));
+  });
+
   it('do not leave out entries of known logs that are wrong_fail', async () => {
     for (const wrong of [v1({}, world.issue()), v1({ promise: false, name: 'x' })]) {
       await assert.rejects(judge(world, logged([v2(), wrong], { signer, timestamp: true })));

@@ -1,6 +1,7 @@
 /** What stands behind a signature: its timestamps and log entries, counted by distinct authorities. */
 import { hex } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
+import { isWithin } from '../formats/time-range.ts';
 import type { LogEntry, VerificationMaterial } from '../formats/verification-material.ts';
 import type { SignatureHash } from './authenticate.ts';
 import { checkLogTime, type LoggedEntry, verifyLogged } from './log-entry.ts';
@@ -41,7 +42,7 @@ export function verifyMaterial(
   checkDuplicates(timestamps, logEntries);
   const stamped = verifyTimestamps(authenticated, trust, thresholds.timestamps);
   const logged = verifyEntries(authenticated, trust);
-  const times = [...stamped.map(timestampTime), ...logged.flatMap(entryTime)];
+  const times = [...stamped.map(timestampTime), ...logged.flatMap(([first]) => entryTime(first))];
   const counted = requireLogs(logged, times, trust, logEntries.length, thresholds.logEntries);
   return {
     times,
@@ -117,49 +118,63 @@ function missingTimestamps(
   });
 }
 
+/** One entry under every instance of its log that it verifies with: the trusted root has one for each period. */
+type Instances = readonly [LoggedEntry, ...LoggedEntry[]];
+
 /** Entries of logs that the trusted root has, each in every part that it has. */
-function verifyEntries(authenticated: Authenticated, trust: Trust): readonly LoggedEntry[] {
+function verifyEntries(authenticated: Authenticated, trust: Trust): readonly Instances[] {
   const { content, signer, hash, material } = authenticated;
-  const verified: LoggedEntry[] = [];
+  const verified: Instances[] = [];
   for (const entry of material.logEntries) {
-    const logged = verifyEntry(entry, trust);
-    if (logged === undefined) continue;
+    const instances = verifyEntry(entry, trust);
+    if (instances === undefined) continue;
     checkEntryBody(entry, content, signer, hash);
-    verified.push(logged);
+    verified.push(instances);
   }
   return verified;
 }
 
-/** A log may be in a trusted root several times, for several periods. */
-function verifyEntry(entry: LogEntry, trust: Trust): LoggedEntry | undefined {
+function verifyEntry(entry: LogEntry, trust: Trust): Instances | undefined {
+  const logs = trust.transparencyLogs(entry.logId);
+  const found: LoggedEntry[] = [];
   let nearest: unknown;
-  for (const log of trust.transparencyLogs(entry.logId)) {
+  for (const log of logs) {
+    // A signed time is within one period, and which one it is does not matter.
+    if (found[0]?.integratedTime !== undefined) break;
     try {
-      return verifyLogged(entry, log);
+      found.push(verifyLogged(entry, log));
     } catch (error) {
       nearest ??= error;
     }
   }
+  const [first, ...others] = found;
+  if (first !== undefined) return [first, ...others];
   if (nearest !== undefined) throw nearest;
   return undefined;
 }
 
 /**
- * The entries that count. One without a time of its own counts when its log was trusted at every time that is proven
- * otherwise; when none is, its log must not be retired.
+ * The instance under which an entry counts. One without a time of its own counts when its log was trusted at every time
+ * that is proven otherwise; when none is, its log must not be retired. Throws `ERR_VERIFY_LOG_UNKNOWN`.
  */
+function trustedInstance(instances: Instances, times: readonly ProvenTime[]): LoggedEntry | undefined {
+  const [first] = instances;
+  if (first.integratedTime !== undefined) return first;
+  if (times.length === 0) return instances.find(({ log }) => log.log.validFor.end === undefined);
+  const trusted = instances.find(({ log }) => times.every(({ time }) => isWithin(log.log.validFor, time)));
+  if (trusted === undefined) for (const { time } of times) checkLogTime(first.log, time);
+  return trusted;
+}
+
+/** The entries that count, of which there must be enough. */
 function requireLogs(
-  logged: readonly LoggedEntry[],
+  logged: readonly Instances[],
   times: readonly ProvenTime[],
   trust: Trust,
   found: number,
   threshold: number,
 ): readonly LoggedEntry[] {
-  const counted = logged.filter(({ integratedTime, log }) => {
-    if (integratedTime !== undefined) return true;
-    for (const { time } of times) checkLogTime(log, time);
-    return times.length > 0 || log.log.validFor.end === undefined;
-  });
+  const counted = logged.flatMap((instances) => trustedInstance(instances, times) ?? []);
   const count = new Set(counted.map(({ log }) => log.authority)).size;
   if (count >= threshold) return counted;
   const counts = `the signature is in ${count} trusted transparency logs, and ${threshold} are required`;

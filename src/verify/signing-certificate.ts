@@ -8,7 +8,6 @@ import { equalBytes } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { type Certificate, parseCertificate } from '../formats/certificate.ts';
 import { keyPurposes } from '../formats/extensions.ts';
-import { parseName } from '../formats/name.ts';
 import { poisonOid } from '../formats/sct.ts';
 import { readSignatureAlgorithm, verifiesWith } from '../formats/signature-algorithm.ts';
 import { type Authority, checkCriticalExtensions, isValidAt } from './authority.ts';
@@ -26,7 +25,6 @@ export function readSigningCertificate(chain: readonly Uint8Array[], isStrict: b
   const [first, ...others] = chain;
   if (first === undefined) throw refused('is not there');
   const leaf = parseCertificate(first, what);
-  checkName(leaf.subject);
   if (isStrict) {
     for (const der of others) {
       const { issuer, subject } = parseCertificate(der, 'a certificate beside that of the signer');
@@ -42,16 +40,6 @@ export function readSigningCertificate(chain: readonly Uint8Array[], isStrict: b
     }
   }
   return leaf;
-}
-
-/** A subject is a name, though nothing is made of it; that of the issuer is compared with one that was read. */
-function checkName(subject: Uint8Array): void {
-  try {
-    parseName(subject, `the subject of ${what}`);
-  } catch (cause) {
-    if (!(cause instanceof BoltsealError)) throw cause;
-    throw new BoltsealError('ERR_CERTIFICATE_INVALID', cause.message, { cause });
-  }
 }
 
 function refused(why: string, hint?: string): BoltsealError {
