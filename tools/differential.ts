@@ -5,8 +5,9 @@
  *     node tools/differential.ts [--seed 1] [--count 100000] [--from 0] [--cases FOLDER] [--samples 5] [--write]
  *
  * `--cases` adds a folder of cases in the layout of `tools/conformance.ts`. Where `tools/programs.sh` brought
- * sigstore-go, it judges `--samples` trials of each difference too. Ends with 1 when a difference is unexplained; the
- * trial is then written into the folder for temporary files. `--write` writes docs/reference/verification-differences.md.
+ * sigstore-go, it judges `--samples` trials of each difference too. Ends with 1 when a difference is unexplained, or
+ * something was accepted that a rule forbids; the trial is then written into the folder for temporary files. `--write`
+ * writes docs/reference/verification-differences.md.
  */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -108,10 +109,14 @@ for (let number = from; number < from + count; number++) {
   const differing = await judgeTrial(report, subject);
   if (differing?.explained !== undefined) await sample(differing);
   if ((number - from + 1) % 5_000 === 0) {
-    console.error(`${number - from + 1} mutations, ${report.unexplained.length} unexplained`);
+    console.error(
+      `${number - from + 1} mutations, ${report.unexplained.length} unexplained, ${report.forbidden.length} accepted wrongly`,
+    );
   }
 }
-for (const differing of report.unexplained) console.log(await saveTrial(differing));
+const wrong = [...report.unexplained, ...report.forbidden];
+// The first ones are enough to look at.
+for (const differing of wrong.slice(0, 50)) console.log(await saveTrial(differing));
 for (const [id, times] of [...report.applied].sort(([, a], [, b]) => b - a)) {
   const go = goCounts.get(id);
   console.log(
@@ -134,4 +139,4 @@ if (values.write) {
   });
   await writeFile(pageFile, page);
 }
-if (report.unexplained.length > 0) process.exitCode = 1;
+if (wrong.length > 0) process.exitCode = 1;

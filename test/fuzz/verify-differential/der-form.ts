@@ -2,7 +2,7 @@
  * The form of certificates and timestamps, read off their RFCs a second time: what a difference between the verifiers is
  * explained with must not be what is tested.
  */
-import { equalBytes } from '../../../src/core/encoding.ts';
+import { equalBytes, hex } from '../../../src/core/encoding.ts';
 import { type DerNode, derAt, derBytes, derContent, derTree, oidOf } from './der-tree.ts';
 
 /** Whether a node has a form. */
@@ -283,11 +283,17 @@ const is =
   (node) =>
     objectIdentifier(node) && oidOf(node) === oid;
 
+const isSmall = (content: Uint8Array, least: number, most: number): boolean => {
+  const value = isShortest(content) ? BigInt.asIntN(8 * content.length, BigInt(`0x${hex(content)}`)) : -1n;
+  return value >= BigInt(least) && value <= BigInt(most);
+};
+const thousandths: Form = (node) => isSmall(node.content, 1, 999);
+
 const accuracy = parts(
   sequence,
-  optional(0x02, integer),
-  optional(0x80, (node) => isShortest(node.content)),
-  optional(0x81, (node) => isShortest(node.content)),
+  optional(0x02, (node) => isSmall(node.content, 0, 2 ** 31)),
+  optional(0x80, thousandths),
+  optional(0x81, thousandths),
 );
 const tstExtensions = list(0xa1, extension);
 
@@ -315,7 +321,12 @@ const timestampInfo = parts(
   optional(0xa1, tstExtensions),
 );
 
-const status = parts(sequence, natural, optional(sequence, list(sequence, of(0x0c, isUtf8))), optional(0x03));
+const status = parts(
+  sequence,
+  of(0x02, (content) => isSmall(content, 0, Number.MAX_SAFE_INTEGER)),
+  optional(sequence, list(sequence, of(0x0c, isUtf8))),
+  optional(0x03),
+);
 
 const certificateIdentifier = (isSecond: boolean): Form =>
   isSecond

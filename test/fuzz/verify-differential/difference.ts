@@ -12,6 +12,8 @@ export interface Difference {
   /** What the rule says. */
   readonly rule: string;
   readonly link: string;
+  /** Whether nothing that has it is ever accepted here, whatever `@sigstore/verify` says. */
+  readonly isNeverAccepted?: boolean;
   /** Whether it is why they differ here; found out without the code that is tested. */
   applies(facts: Facts, refusal: Verdict & { readonly accepted: false }): boolean;
   /**

@@ -146,15 +146,14 @@ export const acceptedDifferences: readonly Difference[] = [
   ),
   accepted(
     'trusted-root-checkpoint-key',
-    'It compares what the trusted root calls the key of checkpoints with what entries name the log by.',
-    'Entries name their log by its log id; a checkpoint names its key by the first four bytes of another hash',
+    'It compares what the trusted root calls the key of checkpoints with what entries and certificate timestamps name a log by.',
+    'Entries and certificate timestamps name a log by its log id; a checkpoint names its key by the first four bytes of another hash',
     links.rootProto,
     {
-      applies: ({ root }) =>
-        (root.tlogs ?? []).some(({ checkpointKeyId }: Document) => checkpointKeyId !== undefined),
+      applies: ({ root }) => logsWithCheckpointKey(root).length > 0,
       repair: ({ root, trial }) => {
         const copy = structuredClone(root);
-        for (const log of copy.tlogs) delete log.checkpointKeyId;
+        for (const log of logsWithCheckpointKey(copy)) delete log.checkpointKeyId;
         return { ...trial, root: bytesOf(copy) };
       },
     },
@@ -275,6 +274,9 @@ export const acceptedDifferences: readonly Difference[] = [
           if (one.$case !== 'timestamp-authority' || first === undefined) continue;
           Object.defineProperty(one.timestamp, 'signerIssuer', { value: first.issuer });
           Object.defineProperty(one.timestamp, 'signerSerialNumber', { value: first.serialNumber });
+          // It takes the first part with the tag [0] for the attributes, which the identifier has too.
+          const { signerInfoObj } = one.timestamp as unknown as { signerInfoObj: { subs: unknown[] } };
+          Object.defineProperty(one.timestamp, 'signedAttrsObj', { value: signerInfoObj.subs[3] });
         }
       },
     },
@@ -292,8 +294,9 @@ export const acceptedDifferences: readonly Difference[] = [
         const anchored = (list: typeof trust.certificateAuthorities) =>
           list.map(({ certChain, ...rest }) => ({
             ...rest,
-            certChain: certChain.map((one, index) =>
-              index < certChain.length - 1
+            certChain: certChain.map((one) =>
+              // It may be there more than once.
+              certChain.at(-1)?.equals(one) !== true
                 ? one
                 : saying(one, {
                     issuer: one.subject,
@@ -454,6 +457,13 @@ function isSelfSigned(der: Uint8Array = new Uint8Array(0)): boolean {
 function full(root: Document): Document {
   const kinds = ['tlogs', 'ctlogs', 'certificateAuthorities', 'timestampAuthorities'];
   return { ...root, ...Object.fromEntries(kinds.map((kind) => [kind, root[kind] ?? []])) };
+}
+
+/** Logs of which the trusted root tells how checkpoints name their key. */
+function logsWithCheckpointKey(root: Document): Document[] {
+  return [...(root.tlogs ?? []), ...(root.ctlogs ?? [])].filter(
+    ({ checkpointKeyId }) => checkpointKeyId !== undefined,
+  );
 }
 
 /** Logs with RSA keys in SubjectPublicKeyInfo. */

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { equalBytes } from '../../../src/core/encoding.ts';
 import type { CertificateFacts } from './der-form.ts';
+import { derTree } from './der-tree.ts';
 import { type Difference, links } from './difference.ts';
 import { isAuthority, type LogFacts, purposesOf, unknownCritical, usesOf } from './facts.ts';
-import { codeSigning, isSaidKey, refused, sctsOf } from './refusal.ts';
+import { codeSigning, forbidden, isSaidKey, refused, sctsOf } from './refusal.ts';
 
 function isSelfIssued({ issuer, subject }: CertificateFacts): boolean {
   return equalBytes(issuer, subject);
@@ -20,91 +21,82 @@ function isCtKey({ key }: LogFacts): boolean {
   return key?.asymmetricKeyDetails?.namedCurve === 'prime256v1' || key?.asymmetricKeyType === 'rsa';
 }
 
-/** Parts of a SEQUENCE with short lengths. */
-function countParts(value: Uint8Array): number {
-  let count = 0;
-  for (let at = (value[1] ?? 0) < 0x80 ? 2 : 2 + ((value[1] ?? 0) & 0x7f); at < value.length; count++) {
-    at += 2 + (value[at + 1] ?? 0);
-  }
-  return count;
-}
-
 /** Differences in certificates of signers and their timestamps. */
 export const certificateDifferences: readonly Difference[] = [
-  refused(
+  forbidden(
     'anchor-in-bundle',
     'It does not look at certificates beside that of the signer.',
     'Signers must not include root certificates in bundles',
     links.bundleProto,
     ({ certificates: [_, ...others] }) => others.some(isSelfIssued),
   ),
-  refused(
+  forbidden(
     'chain-in-bundle',
     'It does not look at certificates beside that of the signer.',
     'What is listed as a certificate is one, in the form of RFC 5280',
     `${links.x509}#section-4.1`,
     ({ certificates: [_, ...others] }) => others.some(({ faults }) => faults.length > 0),
   ),
-  refused(
+  forbidden(
     'certificate-form',
     'It reads what it needs of a certificate at its place, and nothing else of it.',
     'A certificate is DER in the form of RFC 5280: each part of its type, each extension once and with a value of its form, one signature algorithm inside and outside',
     `${links.x509}#section-4.1`,
     leafIs(({ faults }) => faults.length > 0),
   ),
-  refused(
+  forbidden(
     'certificate-version',
     'It does not look at the version of a certificate.',
     'With extensions a certificate is of version 3',
     `${links.x509}#section-4.1.2.1`,
     leafIs(({ version }) => version !== 3),
   ),
-  refused(
+  forbidden(
     'certificate-purpose',
     'It does not look at the extended key usage.',
     'A certificate of a signer is for code signing',
     links.fulcio,
     leafIs((leaf) => purposesOf(leaf)?.includes(codeSigning) !== true),
   ),
-  refused(
+  forbidden(
     'certificate-use',
     'It does not look at the key usage of a signer.',
     'A certificate of a signer is for digital signatures',
     links.fulcio,
     leafIs((leaf) => ((usesOf(leaf) ?? 0) & 0x8000) === 0),
   ),
-  refused(
+  forbidden(
     'certificate-authority',
     'It accepts the signature of an authority itself.',
     'A certificate of a signer is for digital signatures alone, and no authority',
     links.fulcio,
     leafIs((leaf) => isAuthority(leaf) || ((usesOf(leaf) ?? 0) & 0x0400) !== 0),
   ),
-  refused(
+  forbidden(
     'critical-extension',
     'It does not look at critical extensions.',
     'A certificate with a critical extension that is not known must be rejected',
     `${links.x509}#section-4.2`,
     leafIs((leaf) => unknownCritical(leaf).length > 0),
   ),
-  refused(
+  forbidden(
     'precertificate',
     'It accepts a certificate with the extension that marks a precertificate.',
     'With this extension it is none: it is there so that a precertificate cannot be used',
     `${links.ct}#section-3.1`,
     leafIs(({ extensions }) => extensions.some(({ oid }) => oid === '1.3.6.1.4.1.11129.2.4.3')),
   ),
-  refused(
+  forbidden(
     'certificate-names',
     'It takes the first URI or, failing that, the first address of a certificate as its identity.',
     'A certificate of a signer has exactly one subject alternative name',
     links.fulcio,
     leafIs(({ extensions }) => {
       const value = extensions.find(({ oid }) => oid === '2.5.29.17')?.value;
-      return value === undefined || countParts(value) !== 1;
+      return value === undefined || derTree(value)?.parts?.length !== 1;
     }),
   ),
-  refused(
+  forbidden(
     'issuer-twice',
     'It takes the newer of the two extensions that name the issuer, and does not compare them.',
     'Both name the one issuer of the token',
@@ -115,7 +107,7 @@ export const certificateDifferences: readonly Difference[] = [
       return first !== undefined && second !== undefined && !equalBytes(first, second.subarray(2));
     }),
   ),
-  refused(
+  forbidden(
     'certificate-key',
     'It takes every key that OpenSSL reads.',
     'A signer has a P-256, P-384, P-521, Ed25519 or RSA key of a size that is in use, in its one spelling',
@@ -127,7 +119,7 @@ export const certificateDifferences: readonly Difference[] = [
       return trial.signer.kind === 'identity' && leaf !== undefined && !equalBytes(written, leaf.publicKey);
     },
   ),
-  refused(
+  forbidden(
     'certificate-timestamps',
     'It reads the list of certificate timestamps as far as it needs it, and takes every hash.',
     'The list is as long as it says, not empty, and each timestamp is over SHA-256',

@@ -6,7 +6,7 @@ import type { Document } from './build.ts';
 import { type Difference, links } from './difference.ts';
 import { type Facts, hashesOf, isSecond, ownHash, verifies } from './facts.ts';
 import { payloadOf, statementFits } from './forms.ts';
-import { decoded, refused, sctsOf } from './refusal.ts';
+import { decoded, forbidden, refused, sctsOf } from './refusal.ts';
 
 /** Counts that go over a limit of this project. */
 function isOverLimit({ document, root, entries, certificates, trial, ...trusted }: Facts): boolean {
@@ -48,7 +48,7 @@ function isOverLimit({ document, root, entries, certificates, trial, ...trusted 
 
 /** Differences in what is signed, in what is asked for and in what is trusted. */
 export const contentDifferences: readonly Difference[] = [
-  refused(
+  forbidden(
     'limits',
     'It has no limits.',
     'Every count and size from outside is bounded before it is parsed; each bound is far above what any real bundle has',
@@ -77,7 +77,7 @@ export const contentDifferences: readonly Difference[] = [
           certChain.certificates.some(({ rawBytes }: Document) => !rawBytes),
       ),
   ),
-  refused(
+  forbidden(
     'identity-pattern',
     'A pattern need not match a whole identity, and may be any that JavaScript knows.',
     'A pattern that is not anchored accepts everything that has a matching part; one of RE2 means the same to every client of Sigstore',
@@ -87,21 +87,21 @@ export const contentDifferences: readonly Difference[] = [
       signer.subject.kind === 'pattern' &&
       !/^\^(?:[^|]|\(\?:[^)]*\))*\$$/.test(signer.subject.pattern),
   ),
-  refused(
+  forbidden(
     'payload-type',
     'It accepts envelopes with every type of payload.',
     'Verifiers must verify that the payload type is a supported and expected one',
     links.bundleProto,
     ({ envelope }) => envelope !== undefined && envelope.payloadType !== 'application/vnd.in-toto+json',
   ),
-  refused(
+  forbidden(
     'statement',
     'It does not look into the statement of an envelope: neither whether it is one, nor whether it is about the artifact.',
     'A statement has its type and subjects; it is matched with the artifact by a digest of a subject',
     links.statement,
     ({ envelope, trial }) => envelope !== undefined && !statementFits(payloadOf(envelope), trial),
   ),
-  refused(
+  forbidden(
     'message-digest',
     'It compares the digest of a message signature with the log entry and never with the artifact.',
     'The digest identifies the artifact; that of another artifact does not',
@@ -128,14 +128,14 @@ export const contentDifferences: readonly Difference[] = [
       return !equalBytes(hash(name, trial.artifact.bytes, 'buffer'), decoded(digest));
     },
   ),
-  refused(
+  forbidden(
     'artifact-digest',
     'It does not look at the digest that an attestation is verified with.',
     'A SHA-256 digest has 32 bytes',
     'https://csrc.nist.gov/pubs/fips/180-4/upd1/final',
     ({ trial: { artifact } }) => artifact.kind === 'digest' && artifact.sha256.length !== 32,
   ),
-  refused(
+  forbidden(
     'hash-of-key',
     'The digest algorithm beside a message signature, which nobody signed, chooses the hash that it is verified with.',
     'A key signs with one hash: P-256 and RSA with SHA-256, P-384 with SHA-384, P-521 with SHA-512',

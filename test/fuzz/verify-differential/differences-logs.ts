@@ -14,7 +14,7 @@ import {
   verifies,
 } from './facts.ts';
 import { entryFits } from './forms.ts';
-import { decoded, isSaidKey, refused, timesOf } from './refusal.ts';
+import { decoded, forbidden, isSaidKey, refused, timesOf } from './refusal.ts';
 import { hasKeyTwice } from './spelling.ts';
 
 function someEntry(test: (entry: EntryFacts, facts: Facts) => boolean): Difference['applies'] {
@@ -96,21 +96,21 @@ function wholeNumber(text: string): bigint {
 
 /** Differences in log entries. */
 export const logDifferences: readonly Difference[] = [
-  refused(
+  forbidden(
     'entry-signer',
     'It does not compare the certificate or key in a log entry with that of the bundle.',
     'The key or certificate of the entry is the same as the one that signed',
     links.clientEntry,
     someEntry((entry, facts) => !namesSigner(entry, facts)),
   ),
-  refused(
+  forbidden(
     'entry-form',
     'It reads of the body of an entry what it compares, and nothing else of it.',
     'The body is parsed as the type that it names: with the fields of that type, each of its form and once',
     links.clientEntry,
     someEntry((entry) => !entryFits(entry) || hasKeyTwice(entry.bodyText)),
   ),
-  refused(
+  forbidden(
     'entry-payload-type',
     'It does not compare the type of a payload that an entry names.',
     'What an entry is about matches the artifact: the payload and its type',
@@ -120,7 +120,7 @@ export const logDifferences: readonly Difference[] = [
         kind === 'intoto' && body.spec?.content?.envelope?.payloadType !== envelope?.payloadType,
     ),
   ),
-  refused(
+  forbidden(
     'entry-hash',
     'It compares the digest of an entry, and not what it is the digest of.',
     'What an entry says is over one hash: the one that the signature is over',
@@ -133,7 +133,7 @@ export const logDifferences: readonly Difference[] = [
       return named !== (ownHash(facts) ?? 'sha256');
     }),
   ),
-  refused(
+  forbidden(
     'entry-key-kind',
     'It does not look at the kind of key that an entry names.',
     'The kind is that of the key that signed',
@@ -153,21 +153,21 @@ export const logDifferences: readonly Difference[] = [
       }[curve]?.test(named);
     }),
   ),
-  refused(
+  forbidden(
     'entry-promise-of-second',
     'It takes a signed entry timestamp of Rekor v2 for a time.',
     'Rekor v2 signs no time: it comes from a timestamp authority',
     'https://github.com/sigstore/rekor-tiles/blob/main/CLIENTS.md',
     someEntry((entry) => isSecond(entry) && entry.promise !== undefined),
   ),
-  refused(
+  forbidden(
     'entry-promise-without-time',
     'It takes a signed entry timestamp without a time for one of 1970.',
     'The signed entry timestamp is over the time of the entry, which then is there',
     links.rekorProto,
     someEntry(({ promise, integratedTime }) => promise !== undefined && Number(integratedTime) === 0),
   ),
-  refused(
+  forbidden(
     'proof-root',
     'It does not look at the root hash of an inclusion proof.',
     'It is the root of the tree of the proof, as the checkpoint has it',
@@ -177,14 +177,14 @@ export const logDifferences: readonly Difference[] = [
       return entry.proof !== undefined && !equalBytes(decoded(root), entry.proof.rootHash);
     }),
   ),
-  refused(
+  forbidden(
     'proof-size',
     'It does not look at the tree size of an inclusion proof.',
     'It is the size of the tree of the proof, as the checkpoint has it',
     links.rekorProto,
     someEntry((entry) => entry.proof !== undefined && noteOf(entry)?.lines[1] !== entry.proof.treeSize),
   ),
-  refused(
+  forbidden(
     'proof-index',
     'It does not compare the index of an entry with that of its proof.',
     'Of Rekor v2 both are the same; the index of Rekor v1 counts the trees before this one too, so that it is not smaller',
@@ -195,14 +195,14 @@ export const logDifferences: readonly Difference[] = [
       return isSecond(entry) ? own !== proven : proven > own;
     }),
   ),
-  refused(
+  forbidden(
     'checkpoint-form',
     'It finds lines of signatures wherever they are in a checkpoint, and takes every text before them.',
     'A checkpoint is a note: origin, size and root, no line empty, then an empty line and lines of signatures and nothing else',
     links.checkpoint,
     someEntry(({ proof }) => proof !== undefined && !isCheckpoint(proof.checkpoint)),
   ),
-  refused(
+  forbidden(
     'checkpoint-origin',
     'It does not look at the origin of a checkpoint.',
     'The origin names the log: of Rekor v2 its host, of Rekor v1 a host and the number of the tree',
@@ -214,7 +214,7 @@ export const logDifferences: readonly Difference[] = [
       return !isTree && !logsOf(facts, entry).some(({ baseUrl }) => hostOf(baseUrl) === origin);
     }),
   ),
-  refused(
+  forbidden(
     'checkpoint-signer',
     'It takes every name of a key that is a part of the URL of the log.',
     'A key has a name, which for a log is its origin',
@@ -225,7 +225,7 @@ export const logDifferences: readonly Difference[] = [
       return note !== undefined && !signatureLines(note.signatures).some((line) => line.name === name);
     }),
   ),
-  refused(
+  forbidden(
     'checkpoint-signatures',
     'One signature that verifies is enough, whatever others there are by the same key.',
     'If the signature by a known key does not verify, the note is malformed',
@@ -253,17 +253,17 @@ export const logDifferences: readonly Difference[] = [
         times.length === 0
           ? end === Number.POSITIVE_INFINITY
           : times.every((time) => time >= start && time <= end);
-      return entry.promise === undefined && !logsOf(facts, entry).every(isGood);
+      return entry.promise === undefined && !logsOf(facts, entry).some(isGood);
     }),
   ),
-  refused(
+  forbidden(
     'log-key',
     'It does not look at what a trusted root says of the key of a log.',
     'The trusted root names the kind of key and signature, and the key is of that kind, in its one spelling',
     links.rootProto,
     someEntry((entry, facts) => !logsOf(facts, entry).every(isSaidKey)),
   ),
-  refused(
+  forbidden(
     'entry-twice',
     'Two entries are the same to it only when their bodies are.',
     'Multiple entries of one log must not count twice; an index of a log has one entry',

@@ -1,4 +1,5 @@
 /** Differences in how documents are read. */
+import { isUtf8 } from 'node:buffer';
 import { bytesOf } from './build.ts';
 import { type Difference, links } from './difference.ts';
 import type { Facts } from './facts.ts';
@@ -21,6 +22,7 @@ function spelling(id: string, kind: Misspelling, reason: string, rule: string, l
     reason,
     rule,
     link,
+    isNeverAccepted: kind !== 'original name',
     applies: ({ misspellings, rootMisspellings }) => misspellings.has(kind) || rootMisspellings.has(kind),
     repair: respelled,
   };
@@ -37,6 +39,20 @@ const rootMediaType =
 
 /** Differences in how bundles and trusted roots are read. */
 export const spellingDifferences: readonly Difference[] = [
+  {
+    id: 'json-utf8',
+    refusedBy: 'ours',
+    isNeverAccepted: true,
+    reason: 'It is given a text in which whoever read it has replaced what is not UTF-8.',
+    rule: 'JSON text is encoded in UTF-8',
+    link: 'https://www.rfc-editor.org/rfc/rfc8259#section-8.1',
+    applies: ({ trial: { bundle, root } }) => !isUtf8(bundle) || !isUtf8(root),
+    repair: ({ trial }) => ({
+      ...trial,
+      bundle: new Uint8Array(Buffer.from(Buffer.from(trial.bundle).toString())),
+      root: new Uint8Array(Buffer.from(Buffer.from(trial.root).toString())),
+    }),
+  },
   spelling(
     'json-unknown-field',
     'unknown field',
@@ -103,6 +119,7 @@ export const spellingDifferences: readonly Difference[] = [
   {
     id: 'media-type',
     refusedBy: 'ours',
+    isNeverAccepted: true,
     reason:
       'It takes every media type that begins like one of a bundle, and judges what it does not know as version 0.3.',
     rule: 'The media type is one of four',
@@ -116,6 +133,7 @@ export const spellingDifferences: readonly Difference[] = [
   {
     id: 'trusted-root-media-type',
     refusedBy: 'ours',
+    isNeverAccepted: true,
     reason: 'It does not look at the media type of a trusted root.',
     rule: 'The media type is one of three',
     link: links.rootProto,
@@ -131,6 +149,7 @@ export const spellingDifferences: readonly Difference[] = [
   {
     id: 'trusted-root-log-start',
     refusedBy: 'ours',
+    isNeverAccepted: true,
     reason: 'It takes a log without the start of its period as one that was always trusted.',
     rule: 'Only the end of a period may be absent',
     link: links.commonProto,

@@ -13,7 +13,7 @@ import {
   unknownCritical,
   usesOf,
 } from './facts.ts';
-import { refused, timeStamping } from './refusal.ts';
+import { forbidden, refused, timeStamping } from './refusal.ts';
 
 function someStamp(
   test: (stamp: TimestampFacts, authority: AuthorityFacts, facts: Facts) => boolean,
@@ -67,14 +67,14 @@ const knownSignatures: Readonly<Record<string, readonly string[]>> = {
 
 /** Differences in timestamps. */
 export const timestampDifferences: readonly Difference[] = [
-  refused(
+  forbidden(
     'timestamp-form',
     'It reads what it needs of a timestamp at its place, and nothing else of it.',
     'A timestamp is DER in the form of RFC 3161 and of signed data with one signer, each known attribute once and with one value',
     `${links.timestamp}#section-2.4.2`,
     ({ timestamps }) => timestamps.some(({ isForm }) => !isForm),
   ),
-  refused(
+  forbidden(
     'timestamp-status',
     'It does not look at the status of a response.',
     'Only granted and granted with modifications come with a timestamp',

@@ -66,3 +66,17 @@ export async function explain(trial: Trial, verdicts: Verdicts): Promise<readonl
   }
   return undefined;
 }
+
+/**
+ * What is wrong with a trial that was accepted here, as rules have it that allow no exception; the identifiers of
+ * differences. Nothing is wrong with what is valid. Of bundles that have original names for fields, which
+ * `@sigstore/verify` reads as unknown, nothing is said.
+ */
+export function forbiddenIn(trial: Trial): readonly string[] {
+  const facts = factsOf(trial);
+  if (facts.misspellings.has('original name') || facts.rootMisspellings.has('original name')) return [];
+  const refusal = { accepted: false, code: '', message: '', error: undefined } as const;
+  return differences
+    .filter(({ isNeverAccepted = false, applies }) => isNeverAccepted && applies(facts, refusal))
+    .map(({ id }) => id);
+}

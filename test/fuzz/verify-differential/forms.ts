@@ -5,15 +5,28 @@ import type { EntryFacts } from './facts.ts';
 import type { Trial } from './trial.ts';
 
 /** A text of a form, one of several values, a list with something in it, or an object with these members. */
-type Form = RegExp | readonly [Form] | { readonly [name: string]: Form };
+type Form = RegExp | ((text: string) => boolean) | readonly [Form] | { readonly [name: string]: Form };
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?<!^)$/;
+/** Base64 of a key or certificate in PEM: one block, and nothing around it but white space. */
+function pem(value: string): boolean {
+  if (!base64.test(value)) return false;
+  const text = Buffer.from(value, 'base64').toString();
+  return /^\s*-----BEGIN (CERTIFICATE|PUBLIC KEY)-----\s[A-Za-z0-9+/=\s]+-----END \1-----\s*$/.test(text);
+}
+
+/** Base64 of base64. */
+function twice(value: string): boolean {
+  return base64.test(value) && base64.test(Buffer.from(value, 'base64').toString('latin1'));
+}
+
 const sha256: Form = { algorithm: /^sha256$/, value: /^[0-9a-f]{64}$/ };
 const text = /^(?!.*\p{Surrogate}).+$/su;
 
 /** Whether a value has a form. Members whose name ends with a question mark may be absent; null is absence. */
 function fits(value: Document, form: Form): boolean {
   if (form instanceof RegExp) return typeof value === 'string' && form.test(value);
+  if (typeof form === 'function') return typeof value === 'string' && form(value);
   if (Array.isArray(form)) {
     return (
       Array.isArray(value) &&
@@ -41,7 +54,7 @@ const hashed: readonly Form[] = [64, 96, 128].map((digits) => ({
     data: {
       hash: { algorithm: new RegExp(`^sha${digits * 4}$`), value: new RegExp(`^[0-9a-f]{${digits}}$`) },
     },
-    signature: { content: base64, publicKey: { content: base64 } },
+    signature: { content: base64, publicKey: { content: pem } },
   },
 }));
 
@@ -55,6 +68,11 @@ const signatures: readonly Form[] = [
 
 const lengths = { 256: 44, 384: 64, 512: 88 } as const;
 
+const envelope = {
+  payloadType: text,
+  signatures: [{ publicKey: pem, sig: twice, 'keyid?': /^/ }],
+} as const;
+
 const forms: Readonly<Record<string, readonly Form[]>> = {
   'hashedrekord 0.0.1': hashed,
   'dsse 0.0.1': [
@@ -64,7 +82,7 @@ const forms: Readonly<Record<string, readonly Form[]>> = {
       spec: {
         envelopeHash: sha256,
         payloadHash: sha256,
-        signatures: [{ signature: base64, verifier: base64 }],
+        signatures: [{ signature: base64, verifier: pem }],
       },
     },
   ],
@@ -72,12 +90,14 @@ const forms: Readonly<Record<string, readonly Form[]>> = {
     {
       apiVersion: /^0\.0\.2$/,
       kind: /^intoto$/,
+      spec: { content: { envelope, hash: sha256, payloadHash: sha256 } },
+    },
+    // The payload may be there, though Rekor leaves it out; then its hash is nothing new.
+    {
+      apiVersion: /^0\.0\.2$/,
+      kind: /^intoto$/,
       spec: {
-        content: {
-          envelope: { payloadType: text, signatures: [{ publicKey: base64, sig: base64, 'keyid?': /^/ }] },
-          hash: sha256,
-          payloadHash: sha256,
-        },
+        content: { envelope: { ...envelope, payload: twice }, hash: sha256, 'payloadHash?': sha256 },
       },
     },
   ],

@@ -21,6 +21,7 @@ import {
 } from './der-tree.ts';
 import { documentOf, type Mutator, mutateBytes, type Original, remaking } from './mutator.ts';
 import type { Random } from './random.ts';
+import { partsOfStamp, signStamp } from './stamp-tree.ts';
 import type { Trial } from './trial.ts';
 
 const empty = new Uint8Array(0);
@@ -282,37 +283,6 @@ function stampNaming(world: World, signature: Uint8Array, tbs: DerNode, certific
   digest.content = createHash('sha256').update(certificate).digest();
   signStamp(tree, world.tsaKey, true);
   return derBytes(tree);
-}
-
-/** Where the parts of a timestamp are in its tree. */
-function partsOfStamp(tree: DerNode | undefined): {
-  readonly token: DerNode;
-  readonly content: DerNode;
-  readonly signer: DerNode;
-} {
-  const data = derAt(tree, 1, 1, 0);
-  const content = derAt(data, 2, 1, 0);
-  const signer = data?.parts?.at(-1)?.parts?.[0];
-  const token = derAt(tree, 1);
-  if (token === undefined || content === undefined || signer === undefined) throw new Error('no timestamp');
-  return { token, content, signer };
-}
-
-/** Signs a timestamp anew: `isDigest` writes the digest of its content into its attributes first. */
-function signStamp(tree: DerNode, key: TestKey, isDigest: boolean): void {
-  const { content, signer } = partsOfStamp(tree);
-  const attributes = signer.parts?.find(({ tag }) => tag === 0xa0);
-  const digest = attributes?.parts?.find((one) => oidOf(one.parts?.[0]) === '1.2.840.113549.1.9.4');
-  const value = derAt(digest, 1, 0);
-  if (isDigest && value !== undefined) {
-    value.content = createHash('sha256').update(derContent(content)).digest();
-    value.parts = undefined;
-  }
-  const signature = signer.parts?.at(5);
-  if (attributes === undefined || signature === undefined) return;
-  const signed = derBytes({ ...attributes, tag: 0x31 });
-  signature.content = key.sign(signed, algorithmOf(key).hash ?? undefined);
-  signature.parts = undefined;
 }
 
 const stampParts = ['content', 'attributes', 'signer', 'all'] as const;

@@ -148,6 +148,56 @@ const otherTrust: Mutator = {
   mutate: ({ trial }, _random, donor) => ({ ...trial, root: donor.trial.root }),
 };
 
+/** Fields that trusted roots of version 0.2 have. */
+const newerRoot: Mutator = {
+  name: 'trusted root of version 0.2',
+  weight: 2,
+  mutate({ trial }, random): Trial {
+    const document = documentOf(trial.root);
+    document.mediaType = 'application/vnd.dev.sigstore.trustedroot.v0.2+json';
+    for (const log of [...(document.tlogs ?? []), ...(document.ctlogs ?? [])] as Document[]) {
+      const id = Buffer.from(log.logId?.keyId ?? '', 'base64');
+      if (random.once(2)) log.operator = random.pick(['example.com', '']);
+      if (random.once(4))
+        log.checkpointKeyId = { keyId: id.subarray(0, random.pick([4, 32])).toString('base64') };
+    }
+    for (const authority of document.certificateAuthorities ?? []) authority.operator = 'example.com';
+    return { ...trial, root: bytesOf(document) };
+  },
+};
+
+/** The parts of two bundles of a kind, mixed: with keys of their own, or one key in two certificates. */
+const mixed: Mutator = remaking('parts of two bundles', 6, (recipe, random) => {
+  const key = newKey(recipe.key === 'rsa' ? undefined : recipe.key);
+  const [one, other] = [build(recipe, { key }), build(recipe, random.once(2) ? { key } : {})];
+  const [into, from] = [documentOf(one.bundle), documentOf(other.bundle)];
+  const { verificationMaterial: material } = into;
+  for (const name of [
+    'certificate',
+    'x509CertificateChain',
+    'publicKey',
+    'tlogEntries',
+    'timestampVerificationData',
+  ]) {
+    if (random.once(2) && material[name] !== undefined) material[name] = from.verificationMaterial[name];
+  }
+  for (const name of ['messageSignature', 'dsseEnvelope']) {
+    if (random.once(3) && into[name] !== undefined) into[name] = from[name];
+  }
+  const entry = random.once(4) ? material.tlogEntries[0] : undefined;
+  if (entry !== undefined) {
+    const part = random.pick([
+      'canonicalizedBody',
+      'inclusionProof',
+      'inclusionPromise',
+      'logIndex',
+      'integratedTime',
+    ]);
+    entry[part] = from.verificationMaterial.tlogEntries[0][part];
+  }
+  return { ...one, bundle: bytesOf(into) };
+});
+
 function payloadChanges(trialDigest: string, random: Random): Changes {
   const text = Buffer.from(statementFor(trialDigest)).toString();
   return random.pick<() => Changes>([
@@ -187,6 +237,8 @@ export const requirementMutators: readonly Mutator[] = [
   periods,
   severalPeriods,
   otherTrust,
+  newerRoot,
+  mixed,
   remaking('payload, signed and logged anew', 5, (recipe, random) => {
     if (recipe.content === 'message') return undefined;
     const digest = Buffer.from(artifactDigest(build(recipe).artifact)).toString('hex');

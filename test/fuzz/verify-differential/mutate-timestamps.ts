@@ -1,4 +1,5 @@
 /** Timestamps and their authorities, made wrong before they sign. */
+import { createHash } from 'node:crypto';
 import { derNull, derOid, derSequence } from '../../../src/core/der.ts';
 import {
   encodeAuthorityKeyIdentifier,
@@ -23,8 +24,10 @@ import {
   year,
 } from '../../support/test-certificates.ts';
 import { build, type Changes, keyFor } from './build.ts';
+import type { DerNode } from './der-tree.ts';
 import { authorityOf, type Mutator, remaking } from './mutator.ts';
 import type { Random } from './random.ts';
+import { editedStamp, type StampParts } from './stamp-tree.ts';
 
 const purpose = keyPurposes.timeStamping;
 const validFor = { start: after(-year) };
@@ -113,6 +116,82 @@ function authorityChanges(world: World, random: Random): Changes {
   ])();
 }
 
+const oid = (dotted: string): DerNode => ({ tag: 0x06, content: derOid(dotted).subarray(2) });
+const parent = (tag: number, ...parts: readonly DerNode[]): DerNode => ({
+  tag,
+  content: new Uint8Array(0),
+  parts: [...parts],
+});
+const leaf = (tag: number, content: string | Uint8Array): DerNode => ({ tag, content: Buffer.from(content) });
+
+/** An extension of TSTInfo. */
+function extension(isCritical: boolean): DerNode {
+  const flag = isCritical ? [leaf(0x01, Uint8Array.of(0xff))] : [];
+  return parent(0xa1, parent(0x30, oid('1.2.3.4'), ...flag, leaf(0x04, 'x')));
+}
+
+function replace(list: DerNode[] | undefined, at: number, node: DerNode): void {
+  list?.splice(at, 1, node);
+}
+
+/** The attribute that names the signing certificate in its first version, with SHA-1 of `certificate`. */
+function firstVersion(certificate: Uint8Array): DerNode {
+  const digest = createHash('sha1').update(certificate).digest();
+  const identifiers = parent(0x30, parent(0x30, parent(0x30, leaf(0x04, digest))));
+  return parent(0x30, oid('1.2.840.113549.1.9.16.2.12'), parent(0x31, identifiers));
+}
+
+/** What a timestamp says that authorities do not usually say; in the places that RFC 3161 and RFC 5652 have for it. */
+function edits(world: World, random: Random): (parts: StampParts) => void {
+  const info = ({ content }: StampParts): DerNode[] => content.parts?.[0]?.parts ?? [];
+  const attributes = ({ signer }: StampParts): DerNode[] => signer.parts?.[3]?.parts ?? [];
+  const identifier = keyIdentifier(world.tsaKey.publicKey.spki);
+  return random.pick<(parts: StampParts) => void>([
+    (parts) =>
+      replace(
+        info(parts),
+        4,
+        leaf(0x18, `20261122090000.${random.pick(['5', '25', '50', '000', '001', '123456', '999', ''])}Z`),
+      ),
+    (parts) =>
+      replace(
+        info(parts),
+        4,
+        leaf(
+          0x18,
+          random.pick(['20261122090000+0100', '202611220900Z', '20261122090060Z', '20261322090000Z']),
+        ),
+      ),
+    ({ status }) => replace(status.parts, 0, leaf(0x02, Uint8Array.of(random.below(7)))),
+    ({ status }) => status.parts?.push(parent(0x30, leaf(0x0c, 'granted')), leaf(0x03, Uint8Array.of(0, 1))),
+    ({ signer }) => {
+      replace(signer.parts, 0, leaf(0x02, Uint8Array.of(random.pick([1, 3]))));
+      replace(signer.parts, 1, leaf(0x80, random.once(4) ? random.bytes(20) : identifier));
+    },
+    (parts) => void info(parts).push(extension(true)),
+    (parts) => void info(parts).push(extension(false)),
+    (parts) =>
+      void info(parts).splice(
+        6,
+        0,
+        leaf(0x01, Uint8Array.of(random.pick([0, 0xff]))),
+        leaf(0x02, random.bytes(8)),
+      ),
+    (parts) => replace(info(parts), 0, leaf(0x02, Uint8Array.of(random.pick([0, 2])))),
+    (parts) =>
+      replace(attributes(parts), 3, firstVersion(random.once(2) ? world.tsa.der : world.tsaRoot.der)),
+    (parts) => void attributes(parts).splice(random.below(4), 1),
+    (parts) => void attributes(parts).push(parent(0x30, oid('1.2.3.4'), parent(0x31, leaf(0x0c, 'x')))),
+    (parts) => void attributes(parts).reverse(),
+    ({ signer }) => void signer.parts?.push(parent(0xa1, parent(0x30, oid('1.2.3.4'), parent(0x31)))),
+    ({ data }) => void data.parts?.splice(3, 0, parent(0xa0, parent(0x30, leaf(0x02, Uint8Array.of(1))))),
+    ({ data }) => void data.parts?.splice(3, 0, parent(0xa1, leaf(0x02, Uint8Array.of(1)))),
+    ({ data }) => replace(data.parts, 0, leaf(0x02, Uint8Array.of(random.below(7)))),
+    ({ data }) => replace(data.parts, 1, parent(0x31)),
+    ({ data, signer }) => void data.parts?.at(-1)?.parts?.push(structuredClone(signer)),
+  ]);
+}
+
 const times = [-61, -60, -59, -1, 0, 1, 540, 541, 86_400, -year, -year - 1, 11 * year].map(after);
 
 function stampChanges(world: World, random: Random): Changes {
@@ -195,6 +274,13 @@ export const timestampMutators: readonly Mutator[] = [
   ),
   remaking('timestamp, what it says', 6, (recipe, random) =>
     recipe.timestamps === 0 ? undefined : build(recipe, stampChanges(recipe.world, random)),
+  ),
+  remaking('timestamp, what is seldom in it', 7, (recipe, random) =>
+    recipe.timestamps === 0
+      ? undefined
+      : build(recipe, {
+          timestamp: (signature) => editedStamp(recipe.world, signature, edits(recipe.world, random)),
+        }),
   ),
   remaking('more timestamps', 4, (recipe, random) => build(recipe, moreTimestamps(recipe.world, random))),
   remaking('time of everything', 3, (recipe, random) => {

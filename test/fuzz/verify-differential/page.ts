@@ -36,7 +36,8 @@ export function differencesPage(
 Boltseal's verification and npm's \`@sigstore/verify\` judge the same things: ${originals} bundles of every kind as they are,
 and ${format(count)} mutations of those that both accept. Both accept or both refuse; where they do not, one of the differences
 below is the reason, and says which rule makes Boltseal right. A difference that nothing explains fails the test, which
-runs the first of these mutations each time.
+runs some of these mutations each time. So does a bundle that Boltseal accepts although one of the rules forbids it,
+whatever the other verifier says.
 
 A difference is not believed because an error has the right code. What is wrong is found in the bundle by code of the
 test alone. Where one of the two merely reads or can do more, that is taken out of the bundle, or done for the other one,
@@ -49,7 +50,7 @@ Seed ${seed}; ${versions.join(', ')}; ${Math.round(seconds / 60)} minutes.
 | as they are | ${cells(report.counts.get(unchanged) ?? none).join(' | ')} |
 | mutations | ${cells(total).join(' | ')} |
 
-${report.unexplained.length === 0 ? 'Nothing was left unexplained.' : `**${report.unexplained.length} were left unexplained.**`}
+${report.unexplained.length + report.forbidden.length === 0 ? 'Nothing was left unexplained, and nothing accepted that a rule forbids.' : `**${report.unexplained.length} were left unexplained, and ${report.forbidden.length} accepted wrongly.**`}
 
 ## What only \`@sigstore/verify\` accepts
 

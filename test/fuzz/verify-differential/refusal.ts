@@ -2,13 +2,13 @@
 import { equalBytes } from '../../../src/core/encoding.ts';
 import type { CertificateFacts } from './der-form.ts';
 import type { Difference } from './difference.ts';
-import type { Facts, LogFacts } from './facts.ts';
+import { authoritiesOf, type Facts, type LogFacts, logsOf } from './facts.ts';
 
 /** Extended key usages of signers and of timestamp authorities. */
 export const codeSigning = '1.3.6.1.5.5.7.3.3';
 export const timeStamping = '1.3.6.1.5.5.7.3.8';
 
-/** A difference that cannot be taken out of a trial. */
+/** A difference that cannot be taken out of a trial, and that depends on what else there is. */
 export function refused(
   id: string,
   reason: string,
@@ -17,6 +17,11 @@ export function refused(
   applies: Difference['applies'],
 ): Difference {
   return { id, refusedBy: 'ours', reason, rule, link, applies };
+}
+
+/** A difference that cannot be taken out of a trial, which then is refused whatever else there is. */
+export function forbidden(...parts: Parameters<typeof refused>): Difference {
+  return { ...refused(...parts), isNeverAccepted: true };
 }
 
 /** The bytes of base64, as lenient as Node reads it; none for anything else. */
@@ -50,11 +55,13 @@ export function genTimeOf(text: string): Date {
   return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milliseconds}Z`);
 }
 
-/** Times that are proven: of promises and of timestamps, in milliseconds. */
-export function timesOf({ entries, timestamps }: Facts): readonly number[] {
-  const stamped = timestamps.map(({ genTime }) => genTimeOf(genTime).getTime());
-  const promised = entries
-    .filter(({ promise }) => promise !== undefined)
+/** Times that are proven: by logs and timestamp authorities of the trusted root, in milliseconds. */
+export function timesOf(facts: Facts): readonly number[] {
+  const stamped = facts.timestamps
+    .filter((stamp) => authoritiesOf(facts, stamp).length > 0)
+    .map(({ genTime }) => genTimeOf(genTime).getTime());
+  const promised = facts.entries
+    .filter((entry) => entry.promise !== undefined && logsOf(facts, entry).length > 0)
     .map(({ integratedTime }) => Number(integratedTime) * 1_000);
   return [...stamped, ...promised].filter((time) => !Number.isNaN(time));
 }

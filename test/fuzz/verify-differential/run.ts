@@ -1,6 +1,6 @@
 /** Draws mutations, lets both verifiers judge them, and counts. */
 
-import { explain, judge, type Verdicts } from './explain.ts';
+import { explain, forbiddenIn, judge, type Verdicts } from './explain.ts';
 import { certificateMutators } from './mutate-certificates.ts';
 import { derMutators } from './mutate-der.ts';
 import { jsonMutators } from './mutate-json.ts';
@@ -47,11 +47,13 @@ export interface Report {
   /** How often each difference explained something. */
   readonly applied: Map<string, number>;
   readonly unexplained: Differing[];
+  /** Trials that are accepted here although a rule forbids it, whatever the other verifier says. */
+  readonly forbidden: Differing[];
 }
 
 /** An empty report. */
 export function newReport(): Report {
-  return { counts: new Map(), applied: new Map(), unexplained: [] };
+  return { counts: new Map(), applied: new Map(), unexplained: [], forbidden: [] };
 }
 
 /** Mutation `number` of a seed. */
@@ -83,6 +85,11 @@ export async function judgeTrial(
   const count = report.counts.get(mutator) ?? { bothAccept: 0, bothRefuse: 0, onlyOurs: 0, onlyTheirs: 0 };
   report.counts.set(mutator, count);
   const { ours, theirs } = verdicts;
+  if (ours.accepted) {
+    const explained = forbiddenIn(trial);
+    if (explained.length > 0)
+      report.forbidden.push({ number, mutator, original, trial, verdicts, explained });
+  }
   if (ours.accepted === theirs.accepted) {
     count[ours.accepted ? 'bothAccept' : 'bothRefuse']++;
     return undefined;

@@ -10,7 +10,14 @@ function words(verdict: Verdict): string {
 }
 
 /** Writes bundle, trusted root, artifact and what is asked for into a new folder; what happened, and where it is. */
-export async function saveTrial({ number, mutator, original, trial, verdicts }: Differing): Promise<string> {
+export async function saveTrial({
+  number,
+  mutator,
+  original,
+  trial,
+  verdicts,
+  explained = [],
+}: Differing): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'boltseal-trial-'));
   const { bundle, root, artifact, signer, logEntries } = trial;
   await writeFile(join(folder, 'bundle.json'), bundle);
@@ -25,6 +32,7 @@ export async function saveTrial({ number, mutator, original, trial, verdicts }: 
   await writeFile(join(folder, 'asked.json'), JSON.stringify(asked, null, 2));
   return (
     `mutation ${number} (${mutator}) of ${original}: Boltseal ${words(verdicts.ours)}, ` +
-    `@sigstore/verify ${words(verdicts.theirs)}, and no difference that is known explains it; it is in ${folder}`
+    `@sigstore/verify ${words(verdicts.theirs)}; what is wrong with it: ${explained.join(', ') || 'nothing that is known'}; ` +
+    `it is in ${folder}`
   );
 }

@@ -225,13 +225,21 @@ function readBytes(value: Document, found: Set<Misspelling>): string {
 
 /** As `BigInt` and `Number` read a number, which is what becomes of its text. */
 function readNumber(value: Document, found: Set<Misspelling>): Document {
-  if (typeof value === 'string' && /^(?:0|-?[1-9][0-9]{0,18})$/.test(value)) return value;
+  if (typeof value === 'string' && /^(?:0|-?[1-9][0-9]{0,18})$/.test(value) && isInt64(BigInt(value)))
+    return value;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
   found.add(typeof value === 'string' || typeof value === 'number' ? 'number' : 'type');
   const written = String(value).trim();
-  if (/^[+-]?[0-9]+$/.test(written)) return String(BigInt(written.replace('+', '')));
+  if (/^[+-]?[0-9]+$/.test(written)) {
+    const whole = BigInt(written.replace('+', ''));
+    return isInt64(whole) ? String(whole) : '9223372036854775807';
+  }
   const number = Number(written);
   return Number.isFinite(number) ? String(Math.trunc(number)) : '0';
+}
+
+function isInt64(value: bigint): boolean {
+  return BigInt.asIntN(64, value) === value;
 }
 
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
