@@ -7,7 +7,7 @@
  * `--cases` adds a folder of cases in the layout of `tools/conformance.ts`. Where `tools/programs.sh` brought
  * sigstore-go, it judges `--samples` trials of each difference too. Ends with 1 when a difference is unexplained, or
  * something was accepted that a rule forbids; the trial is then written into the folder for temporary files. `--write`
- * writes docs/reference/verification-differences.md.
+ * writes docs/reference/verification-differences.md, at the end and after every 5,000 mutations.
  */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -95,6 +95,19 @@ async function versions(): Promise<readonly string[]> {
   return [...found, `Node ${process.version.slice(1)}`];
 }
 
+async function writePage(done: number): Promise<void> {
+  const page = differencesPage(report, differences, {
+    command: `node tools/differential.ts --seed ${seed} --count ${done}${values.cases === undefined ? '' : ' --cases FOLDER'}`,
+    seed,
+    count: done,
+    originals: given.length,
+    seconds: (performance.now() - start) / 1_000,
+    versions: await versions(),
+    go: program === undefined ? undefined : goCounts,
+  });
+  await writeFile(pageFile, page);
+}
+
 const start = performance.now();
 const report = newReport();
 const given = [
@@ -108,9 +121,12 @@ for (let number = from; number < from + count; number++) {
   const subject = { number, mutator: mutator.name, original: original.name, trial };
   const differing = await judgeTrial(report, subject);
   if (differing?.explained !== undefined) await sample(differing);
-  if ((number - from + 1) % 5_000 === 0) {
+  const done = number - from + 1;
+  if (done % 5_000 === 0) {
+    // What a run was cut off after is true all the same: it is the run with this count.
+    if (values.write) await writePage(done);
     console.error(
-      `${number - from + 1} mutations, ${report.unexplained.length} unexplained, ${report.forbidden.length} accepted wrongly`,
+      `${done} mutations, ${report.unexplained.length} unexplained, ${report.forbidden.length} accepted wrongly`,
     );
   }
 }
@@ -127,16 +143,5 @@ const seconds = (performance.now() - start) / 1_000;
 console.log(
   `${count} mutations of ${valid.length} originals in ${Math.round(seconds)} s; ${report.unexplained.length} unexplained`,
 );
-if (values.write) {
-  const page = differencesPage(report, differences, {
-    command: `node tools/differential.ts --seed ${seed} --count ${count}${values.cases === undefined ? '' : ' --cases FOLDER'}`,
-    seed,
-    count,
-    originals: given.length,
-    seconds,
-    versions: await versions(),
-    go: program === undefined ? undefined : goCounts,
-  });
-  await writeFile(pageFile, page);
-}
+if (values.write) await writePage(count);
 if (wrong.length > 0) process.exitCode = 1;
