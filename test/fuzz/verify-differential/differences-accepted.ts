@@ -12,8 +12,8 @@ import { openLogKey } from '../../../src/verify/log-key.ts';
 import { bytesOf, type Document } from './build.ts';
 import { derAt, derTree } from './der-tree.ts';
 import { type Difference, links } from './difference.ts';
-import { authoritiesOf, type Facts, factsOf, hashesOf, keyOf, logsOf, ownHash, verifies } from './facts.ts';
-import { genTimeOf } from './refusal.ts';
+import { authoritiesOf, type Facts, factsOf, hashesOf, keyOf, ownHash, verifies } from './facts.ts';
+import { genTimeOf, usableLogsOf } from './refusal.ts';
 import {
   eachCertificate,
   saying,
@@ -30,9 +30,9 @@ function withBundle({ trial, document }: Facts, change: (document: Document) => 
   return { ...trial, bundle: bytesOf(copy) };
 }
 
-/** Entries of logs that a trusted root does not have, by their place. */
+/** Entries of logs that a trusted root does not have with a key that can be used, by their place. */
 function unknownEntries(facts: Facts): readonly number[] {
-  return facts.entries.flatMap((entry, index) => (logsOf(facts, entry).length === 0 ? [index] : []));
+  return facts.entries.flatMap((entry, index) => (usableLogsOf(facts, entry).length === 0 ? [index] : []));
 }
 
 /** Timestamps that name the certificate of no authority that can be used, by their place. */

@@ -1,6 +1,6 @@
 /** What is refused here and accepted by `@sigstore/verify`, in log entries. */
 import { X509Certificate } from 'node:crypto';
-import { equalBytes } from '../../../src/core/encoding.ts';
+import { equalBytes, hex } from '../../../src/core/encoding.ts';
 import type { Document } from './build.ts';
 import { type Difference, links } from './difference.ts';
 import {
@@ -14,11 +14,12 @@ import {
   verifies,
 } from './facts.ts';
 import { entryFits } from './forms.ts';
-import { decoded, forbidden, isSaidKey, refused, timesOf } from './refusal.ts';
+import { decoded, forbidden, refused, timesOf, usableLogsOf } from './refusal.ts';
 import { hasKeyTwice } from './spelling.ts';
 
 function someEntry(test: (entry: EntryFacts, facts: Facts) => boolean): Difference['applies'] {
-  return (facts) => facts.entries.some((entry) => logsOf(facts, entry).length > 0 && test(entry, facts));
+  return (facts) =>
+    facts.entries.some((entry) => usableLogsOf(facts, entry).length > 0 && test(entry, facts));
 }
 
 /** The text of a checkpoint that is signed, and its signature lines. */
@@ -233,7 +234,7 @@ export const logDifferences: readonly Difference[] = [
     someEntry((entry, facts) => {
       const note = noteOf(entry);
       if (note === undefined) return false;
-      return logsOf(facts, entry).some(({ key, logId }) =>
+      return usableLogsOf(facts, entry).some(({ key, logId }) =>
         signatureLines(note.signatures).some(
           ({ id, signature }) =>
             equalBytes(id, logId.subarray(0, 4)) &&
@@ -253,7 +254,7 @@ export const logDifferences: readonly Difference[] = [
         times.length === 0
           ? end === Number.POSITIVE_INFINITY
           : times.every((time) => time >= start && time <= end);
-      return entry.promise === undefined && !logsOf(facts, entry).some(isGood);
+      return entry.promise === undefined && !usableLogsOf(facts, entry).some(isGood);
     }),
   ),
   forbidden(
@@ -261,7 +262,15 @@ export const logDifferences: readonly Difference[] = [
     'It does not look at what a trusted root says of the key of a log.',
     'The trusted root names the kind of key and signature, and the key is of that kind, in its one spelling',
     links.rootProto,
-    someEntry((entry, facts) => !logsOf(facts, entry).every(isSaidKey)),
+    (facts) => {
+      const isUsable = (entry: EntryFacts): boolean => usableLogsOf(facts, entry).length > 0;
+      const usable = new Set(facts.entries.filter(isUsable).map(({ logId }) => hex(logId)));
+      const isTimeless = facts.certificates.length > 0 && timesOf(facts).length === 0;
+      return (
+        facts.entries.some((entry) => logsOf(facts, entry).length > 0 && !isUsable(entry)) &&
+        (usable.size < facts.trial.logEntries || isTimeless)
+      );
+    },
   ),
   forbidden(
     'entry-twice',

@@ -2,7 +2,7 @@
 import { equalBytes } from '../../../src/core/encoding.ts';
 import type { CertificateFacts } from './der-form.ts';
 import type { Difference } from './difference.ts';
-import { authoritiesOf, type Facts, type LogFacts, logsOf } from './facts.ts';
+import { authoritiesOf, type EntryFacts, type Facts, type LogFacts, logsOf } from './facts.ts';
 
 /** Extended key usages of signers and of timestamp authorities. */
 export const codeSigning = '1.3.6.1.5.5.7.3.3';
@@ -47,6 +47,11 @@ export function isSaidKey({ key, keyDetails, keyBytes }: LogFacts): boolean {
   return (kindsOfKeys[kind]?.test(keyDetails) ?? false) && equalBytes(written, keyBytes);
 }
 
+/** The logs that an entry names and whose key can be used: one that cannot is as good as not there. */
+export function usableLogsOf(facts: Facts, entry: EntryFacts): readonly LogFacts[] {
+  return logsOf(facts, entry).filter(isSaidKey);
+}
+
 /** The time that a GeneralizedTime says, to the millisecond. */
 export function genTimeOf(text: string): Date {
   const [, year, month, day, hour, minute, second, fraction = ''] =
@@ -61,7 +66,7 @@ export function timesOf(facts: Facts): readonly number[] {
     .filter((stamp) => authoritiesOf(facts, stamp).length > 0)
     .map(({ genTime }) => genTimeOf(genTime).getTime());
   const promised = facts.entries
-    .filter((entry) => entry.promise !== undefined && logsOf(facts, entry).length > 0)
+    .filter((entry) => entry.promise !== undefined && usableLogsOf(facts, entry).length > 0)
     .map(({ integratedTime }) => Number(integratedTime) * 1_000);
   return [...stamped, ...promised].filter((time) => !Number.isNaN(time));
 }
