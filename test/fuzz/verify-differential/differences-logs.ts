@@ -273,6 +273,16 @@ export const logDifferences: readonly Difference[] = [
     },
   ),
   forbidden(
+    'entry-number-negative',
+    'It does not look at a time that is not signed, nor at what it does not need of the place of an entry.',
+    'The time is one since 1970, and places and sizes are counted from zero',
+    links.rekorProto,
+    ({ entries }) =>
+      entries.some(({ logIndex, integratedTime, proof }) =>
+        [logIndex, integratedTime, proof?.logIndex, proof?.treeSize].some((one) => one?.startsWith('-')),
+      ),
+  ),
+  forbidden(
     'entry-twice',
     'Two entries are the same to it only when their bodies are.',
     'Multiple entries of one log must not count twice; an index of a log has one entry',
