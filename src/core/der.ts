@@ -87,6 +87,8 @@ function elementAt(input: Uint8Array, offset: number, limit: number, what: strin
   const tag = input[offset] as number;
   const first = input[offset + 1] as number;
   if ((tag & 0x1f) === 0x1f) throw derError(what, 'it has a tag of several bytes');
+  // X.690 section 8.1.5: it ends contents of no length, which DER has not.
+  if ((tag & 0xdf) === 0) throw derError(what, 'it has the tag 0, which is of no type');
   let start = offset + 2;
   let length = first;
   if (first >= 0x80) {

@@ -452,3 +452,26 @@ test('the issuer and the subject of a certificate are names_fail', () => {
     );
   }
 });
+
+test('no part of a certificate has the tag 0_fail', () => {
+  const key = newKey();
+  const issuer = makeAuthority('root', newKey());
+  const withValue = (value: Uint8Array): Uint8Array => {
+    const subject = derSequence(derSequence(derSequence(derOid('2.5.4.3'), value)));
+    subject[2] = 0x31;
+    return makeCertificate({
+      subject,
+      key,
+      issuer,
+      extensions: [encodeExtension('1.2.3.4', derBoolean(true))],
+    });
+  };
+  parseCertificate(withValue(derOctetString(new Uint8Array(0))));
+  for (const tag of [0x00, 0x20]) {
+    assert.throws(
+      () => parseCertificate(withValue(Uint8Array.of(tag, 0))),
+      (error) =>
+        isBoltsealError(error) && error.code === 'ERR_CERTIFICATE_INVALID' && /the tag 0/.test(error.message),
+    );
+  }
+});
