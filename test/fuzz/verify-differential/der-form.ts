@@ -381,8 +381,9 @@ const signerInfo: Form = (node) => {
 /** The content, an OCTET STRING around a TSTInfo and nothing else. */
 const encapsulated: Form = (node) => {
   if (node.tag !== 0x04) return false;
-  const tree = derTree(derContent(node));
-  return tree !== undefined && timestampInfo(tree);
+  const content = derContent(node);
+  const tree = derTree(content);
+  return tree !== undefined && equalBytes(derBytes(tree), content) && timestampInfo(tree);
 };
 
 const signedData = parts(

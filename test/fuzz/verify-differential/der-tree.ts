@@ -2,7 +2,7 @@
  * DER as a tree that tests change and look into. It is not the reader that is tested: it takes more than DER, never
  * throws, and looks into OCTET STRINGs and BIT STRINGs that hold DER.
  */
-import { concatBytes } from '../../../src/core/encoding.ts';
+import { concatBytes, equalBytes } from '../../../src/core/encoding.ts';
 
 /** One element. What has parts is written from them, everything else from its content. */
 export interface DerNode {
@@ -55,10 +55,17 @@ function nodeOf(tag: number, content: Uint8Array, depth: number): DerNode {
   if ((tag & 0x20) !== 0) {
     return { tag, content, parts: content.length === 0 ? [] : derTrees(content, depth + 1) };
   }
-  if (tag === 0x04) return { tag, content, parts: derTrees(content, depth + 1) };
+  // What looks like DER by chance, as a hash may, must come out as it went in.
+  const parts = tag === 0x04 ? derTrees(content, depth + 1) : undefined;
+  if (parts !== undefined && equalBytes(concatBytes(...parts.map(derBytes)), content)) {
+    return { tag, content, parts };
+  }
   if (tag === 0x03 && content[0] === 0 && content[1] === 0x30) {
-    const parts = derTrees(content.subarray(1), depth + 1);
-    return { tag, content, parts, before: Uint8Array.of(0) };
+    const inner = content.subarray(1);
+    const parts = derTrees(inner, depth + 1);
+    if (parts !== undefined && equalBytes(concatBytes(...parts.map(derBytes)), inner)) {
+      return { tag, content, parts, before: Uint8Array.of(0) };
+    }
   }
   return { tag, content };
 }
