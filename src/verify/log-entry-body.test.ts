@@ -212,6 +212,11 @@ describe('an entry about an envelope', () => {
       v1({ ...dsse, signatures: [one, { signature: resigned, verifier: verifierPem(other) }] }),
     ],
     'dsse with the signature twice': [v1({ ...dsse, signatures: [one, one] })],
+    // The one value that is not compared, and still is a digest.
+    'dsse with a hash of the envelope that is too short': [
+      v1({ ...dsse, envelopeHash: dsse.envelopeHash.subarray(2) }),
+      'ERR_LOG_ENTRY_INVALID',
+    ],
     'intoto of another signature': [v1(intoto({ signatures: [{ signature: resigned, verifier }] }))],
     'intoto of another payload': [v1(intoto({ payloadHash: sha256(changed) }))],
     'intoto of another payload type': [v1(intoto({ payloadType: 'application/json' }))],

@@ -88,6 +88,7 @@ function expectedEnvelopeV1(body: Uint8Array, content: SignedContent, signer: En
   if (content.envelope === undefined) return nothing;
   const start = beforeEnvelopeHash.length;
   const digits = Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1', start, start + 64);
+  if (!/^[0-9a-f]{64}$/.test(digits)) return nothing;
   const verifier = encodeVerifierPem(verifierOfSigner(signer));
   return encodeEntryV1({
     kind: 'dsse',
