@@ -3,6 +3,7 @@ import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { environmentPassword, passwordCandidates, withoutFinalNewline } from '../keys/password.ts';
 import type { KeyContext } from '../keys/provider.ts';
+import { tokenPins } from '../keys/token-pins.ts';
 import type { CommandContext } from './command.ts';
 import { readAll } from './stdin.ts';
 
@@ -33,10 +34,17 @@ export async function keyContext(context: CommandContext, allowRemoteKeys = fals
     password: () => existingPassword(context),
     passwordUsesStdin: () => fromEnvironment === undefined && !isInteractive(context),
     readStdin: () => readAll(io.stdin, { maxBytes: limits.keyBytes, what: 'the key', signal }),
-    ...(isInteractive(context) ? { askPin: (token: string) => askPin(token, signal) } : {}),
+    ...pinsOf(context),
     allowRemoteKeys,
     signal,
   };
+}
+
+/** How keys in tokens get their PINs, beyond reference and variables: a person at a terminal is asked, once for a token. */
+export function pinsOf(context: CommandContext): Pick<KeyContext, 'pins' | 'askPin'> {
+  const pins = tokenPins();
+  if (!isInteractive(context)) return { pins };
+  return { pins, askPin: (token) => askPin(token, context.signal) };
 }
 
 async function askPin(token: string, signal: AbortSignal): Promise<string> {

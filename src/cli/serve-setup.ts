@@ -13,7 +13,7 @@ import { parseBaseUrl, parseListenAddress } from '../server/config/values.ts';
 import { type DataFolder, dataFolder } from '../server/sigstore/folder.ts';
 import type { KeyRing } from '../server/sigstore/keys.ts';
 import type { CommandContext, Flags } from './command.ts';
-import { existingPassword, newPassword } from './keys.ts';
+import { existingPassword, newPassword, pinsOf } from './keys.ts';
 
 /** The configuration of `--config`, with the flags over it. Throws `ERR_SERVER_CONFIG`, `ERR_FILE_READ` and `ERR_USAGE`. */
 export async function serveConfig(
@@ -52,15 +52,25 @@ export function serveFolder(context: CommandContext, config: SigstoreConfig): Da
   });
 }
 
+/** How the keys of a Sigstore are opened. */
+export interface KeyRingOptions {
+  /** The passphrase is for new keys. */
+  readonly isNew: boolean;
+  readonly isDevelopment: boolean;
+  /** For opening them, and all that they sign later. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Where the passphrase of key files comes from: the configuration, a variable, else the terminal or standard input; a
- * person is asked once, and twice when `isNew`. For development it is empty when nobody gives one.
+ * person is asked once, and twice when `isNew`. For development it is empty when nobody gives one. PINs of tokens come from
+ * variables, files, or the terminal.
  */
 export function serveKeys(
   context: CommandContext,
   runtime: Runtime,
   config: SigstoreConfig,
-  { isNew, isDevelopment }: { readonly isNew: boolean; readonly isDevelopment: boolean },
+  { isNew, isDevelopment, signal }: KeyRingOptions,
 ): KeyRing {
   const given = async (): Promise<Uint8Array | undefined> => {
     if (config.keysPassword !== undefined) {
@@ -74,7 +84,7 @@ export function serveKeys(
     return isNew ? [await newPassword(context)] : await existingPassword(context);
   });
   return {
-    options: { runtime, password: candidates, signal: context.signal },
+    options: { runtime, password: candidates, ...pinsOf(context), signal },
     derivation: sharedDerivation(),
     opened: new Map(),
     passphrase: async () => (await candidates())[0] ?? new Uint8Array(0),

@@ -284,6 +284,8 @@ export const limits = {
   kmsReferenceLength: 1_024,
   /** A file with the token of a user. */
   kmsTokenBytes: 65_536,
+  /** One signature of a key of a private Sigstore that is kept elsewhere. */
+  servingSignatureTime: 10_000,
   // ---- the GitHub Action
   /** What buildx writes about a build: with `provenance` in it, some hundred kilobytes. */
   buildMetadataBytes: 16_777_216,

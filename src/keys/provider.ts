@@ -3,6 +3,7 @@ import type { Runtime } from '../core/runtime.ts';
 import type { KeyDerivation } from '../formats/encrypted-key.ts';
 import type { SecretPlace } from './secrets/place.ts';
 import type { KeyType, Password, PasswordSource, PublicKey, Signer } from './signer.ts';
+import type { TokenPins } from './token-pins.ts';
 
 /** What the loading of a key is told. Only the runtime is needed. */
 export interface KeyOptions {
@@ -16,6 +17,8 @@ export interface KeyOptions {
   readonly readStdin?: (() => Promise<Uint8Array>) | undefined;
   /** Asks a person for the PIN of the token of this name; without it a PIN comes from the reference or a variable. */
   readonly askPin?: ((token: string) => Promise<string>) | undefined;
+  /** Shared by keys that are used together, when several may be in one token. */
+  readonly pins?: TokenPins | undefined;
   /** Permits public keys over http and https. */
   readonly allowRemoteKeys?: boolean | undefined;
   /** Shared by keys that are encrypted with one password. */
@@ -32,6 +35,8 @@ export interface KeyContext {
   readonly readStdin: () => Promise<Uint8Array>;
   /** Asks a person for the PIN of the token of this name; absent when nobody can be asked. */
   readonly askPin?: ((token: string) => Promise<string>) | undefined;
+  /** Shared by keys that are used together, when several may be in one token. */
+  readonly pins?: TokenPins | undefined;
   readonly allowRemoteKeys?: boolean | undefined;
   /** Shared by keys that are encrypted with one password. */
   readonly derivation?: KeyDerivation | undefined;

@@ -2,6 +2,7 @@
  * Authorization for one registry: learns from challenges, gets and keeps tokens.
  * {@link https://distribution.github.io/distribution/spec/auth/}
  */
+import { untilAborted } from '../core/concurrent.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
@@ -178,23 +179,15 @@ function credentialFor(
   signal: AbortSignal | undefined,
 ): Promise<Credential | undefined> {
   const known = state.credentials.get(repository);
-  if (known !== undefined) return untilAborted(known, signal);
+  if (known !== undefined) return untilAborted(known, signal, cancelled);
   const found = options.credentials(options.registry, repository);
   state.credentials.set(repository, found);
   found.catch(() => state.credentials.delete(repository));
-  return untilAborted(found, signal);
+  return untilAborted(found, signal, cancelled);
 }
 
-/** `shared`, or the reason of `signal`: work that others wait for too is not ended when one of them gives up. */
-function untilAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return shared;
-  return new Promise((resolve, reject) => {
-    const abort = (): void =>
-      reject(wrapError(signal.reason, 'ERR_INTERRUPTED', 'waiting for an authorization was cancelled'));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
+function cancelled(reason: unknown): BoltsealError {
+  return wrapError(reason, 'ERR_INTERRUPTED', 'waiting for an authorization was cancelled');
 }
 
 async function tokenFor(
@@ -210,19 +203,19 @@ async function tokenFor(
   for (const key of keys) {
     const cached = state.tokens.get(key);
     if (cached === undefined) continue;
-    const token = await untilAborted(cached, signal);
+    const token = await untilAborted(cached, signal, cancelled);
     if (token.until > options.runtime.monotonic()) return token;
     if (state.tokens.get(key) === cached) state.tokens.delete(key);
   }
   const key = scopeKey(scope);
   const underway = state.tokens.get(key);
-  if (underway !== undefined) return untilAborted(underway, signal);
+  if (underway !== undefined) return untilAborted(underway, signal, cancelled);
   const asked = requestToken(options, state, challenge, scope, credential);
   state.tokens.set(key, asked);
   asked.catch(() => {
     if (state.tokens.get(key) === asked) state.tokens.delete(key);
   });
-  return untilAborted(asked, signal);
+  return untilAborted(asked, signal, cancelled);
 }
 
 function scopeKey(scope: Scope): string {

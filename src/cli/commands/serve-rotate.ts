@@ -21,7 +21,11 @@ export async function run(context: CommandContext): Promise<undefined> {
     config,
     folder,
     urls: publicUrls(config, `${scheme}://${name}:${port}`),
-    ring: serveKeys(context, runtime, config, { isNew: false, isDevelopment: false }),
+    ring: serveKeys(context, runtime, config, {
+      isNew: false,
+      isDevelopment: false,
+      signal: context.signal,
+    }),
   });
   output.say(`${rotation.id} is in use from the next start; ${rotation.retired} is retired.`);
   if (!rotation.isPublished) output.warn('clients do not find it yet: a TUF key is not here');

@@ -69,17 +69,22 @@ async function open(
 ): Promise<Sigstore> {
   const isDevelopment = context.flags.get('dev');
   const isNew = (await readState(folder)) === undefined;
+  // Told to end, the server gives up opening its keys; once they are open, requests under way are still signed for.
+  const opening = new AbortController();
+  const stop = (): void => opening.abort(context.signal.reason);
+  context.signal.addEventListener('abort', stop);
+  const { signal } = opening;
   return openSigstore(runtime, {
     config,
     folder,
     urls,
-    ring: serveKeys(context, runtime, config, { isNew, isDevelopment }),
+    ring: serveKeys(context, runtime, config, { isNew, isDevelopment, signal }),
     clientFor: (authorities) =>
       authorities === undefined
         ? runtime.fetch
         : createHttpClient({ env: runtime.env, tls: { caCertificates: authorities } }),
     isDevelopment,
-  });
+  }).finally(() => context.signal.removeEventListener('abort', stop));
 }
 
 /** A runtime whose log is the server's: for people on a terminal with `--dev`, as configured otherwise. */

@@ -1,5 +1,6 @@
 /** Questions to key management services: bounded in time, and asked again while that can help. */
 import { backoff } from '../../core/backoff.ts';
+import { untilAborted } from '../../core/concurrent.ts';
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { printable } from '../../core/printable.ts';
@@ -84,7 +85,8 @@ async function attempt<T>({ signal }: KmsAsker, question: KmsQuestion<T>): Promi
   const time = AbortSignal.timeout(limits.kmsAttemptTime);
   const until = signal === undefined ? time : AbortSignal.any([signal, time]);
   try {
-    return { value: await raced(question.ask(until), until) };
+    // Not every SDK listens to the signal.
+    return { value: await untilAborted(question.ask(until), until) };
   } catch (error) {
     signal?.throwIfAborted();
     if (time.aborted) return { failure: silent };
@@ -108,14 +110,4 @@ function ownError(error: unknown): BoltsealError | KmsFailureError | undefined {
     if (at instanceof BoltsealError || at instanceof KmsFailureError) return at;
   }
   return undefined;
-}
-
-/** `work`, or the reason of `signal`: not every SDK listens to it. */
-function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -5,6 +5,7 @@ import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Pkcs11Uri } from '../../formats/pkcs11-uri.ts';
 import type { KeyContext } from '../provider.ts';
+import { tokenPins } from '../token-pins.ts';
 import {
   codeOf,
   type Handle,
@@ -21,18 +22,29 @@ const alreadyLoggedIn = 0x100;
 
 /** Where the PIN of a token comes from. Asked once: the answer is kept for as long as the key is used. */
 export interface PinSource {
-  /** The PIN; undefined when the token asks for it on a keypad of its own. Throws `ERR_KEY_ACCESS` when there is none. */
+  /**
+   * The PIN; undefined when the token asks for it on a keypad of its own. Throws `ERR_KEY_ACCESS` when there is none, and
+   * what the token said when it has refused this one.
+   */
   pin(): Promise<string | undefined>;
+  /** Notes that the token has refused the PIN: it is not tried again. */
+  refuse(pin: string, why: BoltsealError): void;
 }
 
 /** The PIN as `uri` says, else from the environment, else from a person. */
 export function pinSource(uri: Pkcs11Uri, token: Token, context: KeyContext): PinSource {
-  let asked: Promise<string | undefined> | undefined;
+  const { pins = tokenPins() } = context;
+  const name = `${token.serial} ${token.label}`;
+  let found: Promise<string | undefined> | undefined;
   return {
-    pin() {
-      asked ??= findPin(uri, token, context);
-      return asked;
+    async pin() {
+      found ??= findPin(uri, token, context, (ask) => pins.askOnce(name, ask));
+      const pin = await found;
+      const why = pin === undefined ? undefined : pins.refused(name, pin);
+      if (why === undefined) return pin;
+      throw new BoltsealError(why.code, why.message, { cause: why, hint: why.hint });
     },
+    refuse: (pin, why) => pins.refuse(name, pin, why),
   };
 }
 
@@ -40,6 +52,7 @@ async function findPin(
   uri: Pkcs11Uri,
   token: Token,
   { runtime, askPin }: KeyContext,
+  once: (ask: () => Promise<string>) => Promise<string>,
 ): Promise<string | undefined> {
   const { env } = runtime;
   const given =
@@ -48,7 +61,7 @@ async function findPin(
     (env['BOLTSEAL_PKCS11_PIN'] || env['COSIGN_PKCS11_PIN']);
   if (given !== undefined && given !== '') return given;
   if ((token.flags & tokenFlags.protectedAuthenticationPath) !== 0) return undefined;
-  if (askPin !== undefined) return await askPin(token.label);
+  if (askPin !== undefined) return await once(() => askPin(token.label));
   throw new BoltsealError(
     'ERR_KEY_ACCESS',
     `the token ${JSON.stringify(token.label)} wants a PIN, and none is given`,
@@ -144,7 +157,10 @@ async function openSession({ module, token, pin, write = false }: SessionOptions
       cryptoki.C_Login(handle, type, secret);
     } catch (error) {
       if (type === userType.user && codeOf(error) === alreadyLoggedIn) return;
-      throw moduleError(error, doing);
+      const failure = moduleError(error, doing);
+      // What is typed on a keypad is another one each time.
+      if (secret !== undefined && failure.code === 'ERR_KEY_ACCESS') pin?.refuse(secret, failure);
+      throw failure;
     }
   };
   const session: Session = {

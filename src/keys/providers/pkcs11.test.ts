@@ -13,6 +13,7 @@ import { createRuntime } from '../../node/runtime.ts';
 import type { KeyContext } from '../provider.ts';
 import { loadSigner, loadVerificationKeys } from '../reference.ts';
 import type { KeyType } from '../signer.ts';
+import { type TokenPins, tokenPins } from '../token-pins.ts';
 import { pkcs11Place } from './pkcs11-keys.ts';
 import { listTokens, openModule } from './pkcs11-module.ts';
 
@@ -56,7 +57,7 @@ describe('keys in PKCS#11 tokens', () => {
       },
     });
     // The module sees no token that is made after it was started.
-    for (const label of ['lab', 'twin', 'twin']) await hsm?.addToken(label);
+    for (const label of ['lab', 'twin', 'twin', 'changing']) await hsm?.addToken(label);
   });
   after(async () => {
     for (const release of releases.reverse()) await release();
@@ -152,6 +153,37 @@ describe('keys in PKCS#11 tokens', () => {
       loadSigner('pkcs11:token=lab;object=pins?pin-source=%7Cecho%201234', context()),
       refused('ERR_USAGE'),
     );
+  });
+
+  test('keys of one token: a person is asked once, and a PIN that was wrong is not tried by another key_fail', async () => {
+    const keys = ['first', 'second'].map((object) => `pkcs11:token=changing;object=${object}`);
+    for (const key of keys) await generate(key);
+    let asked = 0;
+    const answering = (pin: string) => ({
+      env: {},
+      pins: tokenPins(),
+      askPin: async () => {
+        asked++;
+        return pin;
+      },
+    });
+    const right = context(answering('1234'));
+    const signers = await Promise.all(keys.map((key) => loadSigner(key, right)));
+    assert.equal(asked, 1);
+
+    let refusals = 0;
+    const pins = tokenPins();
+    const counting: TokenPins = {
+      ...pins,
+      refuse(...what) {
+        refusals++;
+        pins.refuse(...what);
+      },
+    };
+    const wrong = context({ ...answering('9999'), pins: counting });
+    for (const key of keys) await assert.rejects(loadSigner(key, wrong), refused('ERR_KEY_ACCESS'));
+    assert.equal(refusals, 1);
+    for (const signer of signers) await signer.sign(message);
   });
 
   test('a key that wants its PIN for each signature gets it', async (_t, { tool }) => {

@@ -1,5 +1,11 @@
 /** What one setting asks of another, beyond the type of each. */
-import { type IssuerSettings, type IssuerType, type SigstoreConfig, serviceNames } from './config.ts';
+import {
+  type IssuerSettings,
+  type IssuerType,
+  keyRoles,
+  type SigstoreConfig,
+  serviceNames,
+} from './config.ts';
 import { isOpenHttp } from './values.ts';
 
 /** Something wrong in a configuration. */
@@ -21,6 +27,7 @@ export function problemsOf(config: SigstoreConfig): readonly Problem[] {
       ...issuerProblems(one, ['meta-issuers', index], config),
       ...patternProblems(one, ['meta-issuers', index, 'url']),
     ]),
+    ...keyProblems(config),
     ...storageProblems(config),
     ...tufProblems(config),
     ...otherProblems(config),
@@ -42,6 +49,16 @@ function urlProblems(config: SigstoreConfig): readonly Problem[] {
     if (twin !== undefined) found.push({ path: ['urls', name], message: `is also the URL of ${twin}` });
   }
   return found;
+}
+
+/** What is stored of a reference, and shown, has no PIN. */
+function keyProblems({ keys }: SigstoreConfig): readonly Problem[] {
+  return keyRoles
+    .filter((role) => /^pkcs11:[^?]*[?](?:.*[&;])?pin-value=/s.test(keys[role] ?? ''))
+    .map((role) => ({
+      path: ['keys', role],
+      message: 'holds a PIN: name a file with it instead (pin-source=/path), or set BOLTSEAL_PKCS11_PIN',
+    }));
 }
 
 const openHttp =

@@ -26,6 +26,7 @@ export const servicePrefixes: Readonly<Record<ServiceName, string>> = {
 
 /** What has a key. `tuf-online` signs snapshot and timestamp. */
 export const keyRoles = [
+  'root',
   'ca',
   'ct',
   'rekor',
@@ -140,7 +141,7 @@ export interface SigstoreConfig {
   /** How long a certificate is valid. */
   readonly certificateLifetime: number;
 
-  /** Key references; a role without one has a key file in the data folder, made at the first start. */
+  /** Key references without secrets; a role without one has a key file in the data folder, made at the first start. */
   readonly keys: Readonly<Partial<Record<KeyRole, string>>>;
   /** A secret reference (`env://NAME`, or a file) to the passphrase of key files. */
   readonly keysPassword: string | undefined;

@@ -141,6 +141,17 @@ test('every problem is told at once, without a value_fail', () => {
   );
 });
 
+test('a PIN in a key reference is refused, and not shown_fail', () => {
+  const found = problems(
+    'keys:\n  tsa: pkcs11:token=a;object=b\n  ca: "pkcs11:token=a;object=b?pin-value=24680"\n',
+  );
+  assert.equal(found.length, 1);
+  assert.match(found[0] ?? '', /^line 3: keys\.ca holds a PIN/);
+  assert.ok(!found[0]?.includes('24680'));
+  const fine = 'pkcs11:token=pin-value=x;object=b?pin-source=/pin';
+  assert.equal(parseConfig(utf8(`keys: {ca: "${fine}"}`), 'boltseal.yaml').keys.ca, fine);
+});
+
 test('what is missing is named_fail', () => {
   assert.deepEqual(problems('issuers:\n  - type: email\n'), ['line 2: issuers.0.url is missing']);
   assert.deepEqual(problems('data: x\ntls: {cert: a.pem}\n'), ['line 2: tls.key is missing']);

@@ -142,9 +142,14 @@ const table = {
 
   keys: section(
     'Keys by what they sign. By default each is a file in the data folder, made at the first start. A key reference is ' +
-      'what `--key` of `boltseal sign` takes.',
+      'what `--key` of `boltseal sign` takes, without a PIN: a file, KMS, Vault, Kubernetes, an HSM.',
     {
-      ca: setting(text(), reference, 'Certificates of signers.'),
+      root: setting(
+        text(),
+        reference,
+        'What certificates of `ca` and `tsa` lead to; ECDSA. Needed for their rotation only.',
+      ),
+      ca: setting(text(), reference, 'Certificates of signers; ECDSA or RSA.'),
       ct: setting(text(), reference, 'The certificate transparency log; ECDSA P-256.'),
       rekor: setting(text(), reference, 'Rekor v1; ECDSA P-256.'),
       rekor2: setting(text(), reference, 'Rekor v2; ECDSA P-256 or Ed25519.'),

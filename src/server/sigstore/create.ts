@@ -12,6 +12,7 @@ import type { NameParts } from '../../formats/name.ts';
 import { encodePem } from '../../formats/pem.ts';
 import type { KeyType } from '../../formats/public-key.ts';
 import type { KeyRole, ServiceName, SigstoreConfig } from '../config/config.ts';
+import { checkDistinctKeys } from './configured-keys.ts';
 import type { NewFile } from './folder.ts';
 import { type KeyRing, type PreparedKey, prepareKey } from './keys.ts';
 import type { AuthorityRecord, InstanceKind, LogRecord, SigstoreState } from './state.ts';
@@ -26,7 +27,7 @@ const backdate = 3_600_000;
 const ecdsa: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521'];
 
 /** What each key is made as, and what clients accept there (sigstore-go, cosign 2, sigstore-js). */
-const keyRules: Readonly<Record<KeyRole | 'root', { type: KeyType; allowed: readonly KeyType[] }>> = {
+const keyRules: Readonly<Record<KeyRole, { type: KeyType; allowed: readonly KeyType[] }>> = {
   root: { type: 'ecdsa-p256', allowed: [...ecdsa] },
   ca: { type: 'ecdsa-p256', allowed: [...ecdsa, 'rsa-2048', 'rsa-3072', 'rsa-4096'] },
   ct: { type: 'ecdsa-p256', allowed: ['ecdsa-p256'] },
@@ -53,7 +54,7 @@ export interface Made<T> {
   readonly files: readonly NewFile[];
 }
 
-/** Makes the state of a new Sigstore. Throws what key providers throw. */
+/** Makes the state of a new Sigstore. Throws `ERR_SERVER_CONFIG` for keys that do not fit, and what key providers throw. */
 export async function makeState(workshop: Workshop): Promise<Made<SigstoreState>> {
   const { runtime, config } = workshop;
   const root = await newKey('root-1', 'root', workshop);
@@ -76,28 +77,29 @@ export async function makeState(workshop: Workshop): Promise<Made<SigstoreState>
     targets: await newKey('tuf-targets-1', 'tuf-targets', workshop),
     online: await newKey('tuf-online-1', 'tuf-online', workshop),
   };
+  const made: SigstoreState = {
+    schema: 'boltseal.sigstore/1',
+    created: now.toISOString(),
+    organization: config.organization,
+    root: { key: root.record, certificate: pem },
+    ca: [ca.made],
+    tsa: [tsa.made],
+    ct: [ct.made],
+    rekor: [rekor.made],
+    rekor2: [rekor2.made],
+    tuf: { root: [tuf.root.record], targets: [tuf.targets.record], online: [tuf.online.record] },
+  };
+  checkDistinctKeys(made);
   return {
-    made: {
-      schema: 'boltseal.sigstore/1',
-      created: now.toISOString(),
-      organization: config.organization,
-      root: { key: root.record, certificate: pem },
-      ca: [ca.made],
-      tsa: [tsa.made],
-      ct: [ct.made],
-      rekor: [rekor.made],
-      rekor2: [rekor2.made],
-      tuf: { root: [tuf.root.record], targets: [tuf.targets.record], online: [tuf.online.record] },
-    },
+    made,
     files: [root, ca, tsa, ct, rekor, rekor2, ...Object.values(tuf)].flatMap(({ files }) => files),
   };
 }
 
 /** A new key for `role`, by the name `id`. */
-export async function newKey(id: string, role: KeyRole | 'root', workshop: Workshop): Promise<PreparedKey> {
+export async function newKey(id: string, role: KeyRole, workshop: Workshop): Promise<PreparedKey> {
   const { type, allowed } = keyRules[role];
-  const reference = role === 'root' ? undefined : workshop.config.keys[role];
-  return prepareKey(id, type, allowed, reference, workshop.ring);
+  return prepareKey(id, type, allowed, workshop.config.keys[role], workshop.ring);
 }
 
 /** A new certificate or timestamp authority below the root. */

@@ -43,8 +43,11 @@ export async function prepareKey(
 ): Promise<PreparedKey> {
   if (reference !== undefined) {
     const signer = await loadSigner(reference, ring.options);
+    const { publicKey, reference: pinned } = signer;
     checkType(id, signer, allowed);
-    return { signer, record: { reference, publicKey: signer.publicKey.pem }, files: [] };
+    ring.opened.set(publicKey.pem, Promise.resolve(signer));
+    const record = { reference, ...(pinned === undefined ? {} : { pinned }), publicKey: publicKey.pem };
+    return { signer, record, files: [] };
   }
   const key = await newPrivateKey(type);
   const pair = await encryptKeyPair(key, await ring.passphrase(), `the new key ${id}`, ring.derivation);
@@ -74,14 +77,19 @@ export function openKey(id: string, record: KeyRecord, folder: DataFolder, ring:
 }
 
 async function load(id: string, record: KeyRecord, folder: DataFolder, ring: KeyRing): Promise<Signer> {
-  const reference = record.file === undefined ? record.reference : join(folder.sigstore, record.file);
-  const signer = await loadSigner(reference ?? '', { ...ring.options, derivation: ring.derivation });
-  if (signer.publicKey.pem !== record.publicKey) {
-    throw new BoltsealError('ERR_SERVER_DATA', `the key ${id} is not the one this Sigstore was made with`, {
-      hint: 'What clients trust is the old key. Bring it back, or retire it: boltseal serve rotate',
-    });
-  }
-  return signer;
+  const { file, reference, pinned, publicKey } = record;
+  const options = { ...ring.options, derivation: ring.derivation };
+  const found = await loadSigner(
+    file === undefined ? (reference ?? '') : join(folder.sigstore, file),
+    options,
+  );
+  if (found.publicKey.pem === publicKey) return found;
+  // The reference means the newest version of a key, and this one is older.
+  const older = pinned === undefined ? undefined : await loadSigner(pinned, options);
+  if (older?.publicKey.pem === publicKey) return older;
+  throw new BoltsealError('ERR_SERVER_DATA', `the key ${id} is not the one this Sigstore was made with`, {
+    hint: 'What clients trust is the old key. Bring it back, or retire it: boltseal serve rotate',
+  });
 }
 
 function checkType(id: string, signer: Signer, allowed: readonly KeyType[]): void {

@@ -39,7 +39,7 @@ export interface LogRoom {
 }
 
 /** The public key of a log. */
-export function logKey(record: LogRecord): PublicKey {
+export function logKey(record: Pick<LogRecord, 'id' | 'key'>): PublicKey {
   return parsePublicKey(utf8(record.key.publicKey), `the public key of ${record.id}`);
 }
 

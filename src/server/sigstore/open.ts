@@ -21,13 +21,15 @@ import { folderStorage } from '../registry/folder-storage.ts';
 import { createRegistry } from '../registry/registry.ts';
 import { createTufService } from '../tuf/service.ts';
 import type { TufRepository } from '../tuf/tuf-repository.ts';
+import { withConfiguredKeys } from './configured-keys.ts';
 import { makeState, originOf } from './create.ts';
 import { createSigstoreFolder, type DataFolder, readState } from './folder.ts';
 import { acceptedIssuers } from './issuers.ts';
 import { type KeyRing, openKey } from './keys.ts';
-import { type LogKind, type LogRoom, type OpenedLog, openLogsOf } from './logs.ts';
+import { type LogKind, type LogRoom, logKey, type OpenedLog, openLogsOf } from './logs.ts';
 import { chainOf, type OpenedLogs, sigstoreMounts } from './services.ts';
-import { activeOf, type SigstoreState } from './state.ts';
+import { servingSigner } from './serving-signer.ts';
+import { activeOf, type LogRecord, type SigstoreState } from './state.ts';
 import { openStorage } from './storage.ts';
 import { openTrust } from './trust.ts';
 
@@ -86,7 +88,8 @@ async function open(
   const onClose = (close: () => Promise<void>): void => void closers.push(close);
   const storage = await openStorage(runtime, config, folder);
   onClose(() => storage.close());
-  const { state, isNew } = await loadState(runtime, options);
+  const { state: stored, isNew } = await loadState(runtime, options);
+  const state = withConfiguredKeys(stored, config.keys);
   checkOrigins(state, urls);
   await openKeys(state, options);
   const logs = await openLogs(runtime, options, state, storage.logs, onClose);
@@ -94,7 +97,9 @@ async function open(
     openKey(id, record, folder, ring);
   const ca = activeOf(state.ca);
   const tsa = activeOf(state.tsa);
-  const signers = { ca: await key(ca.id, ca.key), tsa: await key(tsa.id, tsa.key) };
+  const serving = async ({ id, key: record }: typeof ca): Promise<Signer> =>
+    servingSigner(id, await key(id, record), runtime);
+  const signers = { ca: await serving(ca), tsa: await serving(tsa) };
   checkChain(ca.id, chainOf(ca), signers.ca);
   checkChain(tsa.id, chainOf(tsa), signers.tsa);
   const { repository: tuf } = await openTrust(runtime, {
@@ -268,11 +273,16 @@ async function openLogs(
             quorum: config.witnessQuorum,
           },
   };
+  const logSigner = (record: LogRecord): Promise<Signer> =>
+    openKey(record.id, record.key, folder, ring).catch((error: unknown) => {
+      if (record.end === undefined) throw error;
+      return missingSigner(record, error, runtime);
+    });
   const all = async (kind: LogKind): Promise<readonly OpenedLog[]> => {
     const logs = await Promise.all(
       state[kind].map(async (record) => ({
         record,
-        signer: await openKey(record.id, record.key, folder, ring),
+        signer: servingSigner(record.id, await logSigner(record), runtime),
       })),
     );
     const opened = await openLogsOf(kind, logs, room);
@@ -280,6 +290,19 @@ async function openLogs(
     return opened;
   };
   return { ct: await all('ct'), rekor: await all('rekor'), rekor2: await all('rekor2') };
+}
+
+/** The key of a retired log that cannot be opened: what it signed already is still served, and nothing else. */
+function missingSigner({ id, key }: LogRecord, cause: unknown, runtime: Runtime): Signer {
+  const why = cause instanceof Error ? cause.message : 'something unforeseen';
+  const message = `the key of the retired log ${id} cannot be used, and its entries have no signed entry timestamp: ${why}`;
+  runtime.log({ level: 'warn', event: 'key.failure', message, fields: { key: id } });
+  return {
+    publicKey: logKey({ id, key }),
+    async sign() {
+      throw new BoltsealError('ERR_SERVER_BUSY', `the key ${id} is not here`, { cause });
+    },
+  };
 }
 
 interface Development {

@@ -9,6 +9,7 @@ import type { TufRole } from '../tuf/metadata.ts';
 import { roleOf } from '../tuf/repository.ts';
 import type { TufSigners } from '../tuf/signing.ts';
 import type { TufStorage } from '../tuf/storage.ts';
+import { checkDistinctKeys, withConfiguredKeys } from './configured-keys.ts';
 import { type Made, newAuthority, newKey, newLog, type Workshop } from './create.ts';
 import { type DataFolder, readState, replaceState } from './folder.ts';
 import { openKey } from './keys.ts';
@@ -45,7 +46,8 @@ export interface Rotation {
 
 /**
  * Replaces one key. The Sigstore must not be running on the data folder. Throws `ERR_SERVER_DATA` when it is, or was
- * never made, and what key providers and the TUF repository throw.
+ * never made, `ERR_SERVER_CONFIG` when the configuration still names the key in use, and what key providers and the TUF
+ * repository throw.
  */
 export async function rotateSigstore(kind: Rotatable, options: RotationOptions): Promise<Rotation> {
   const { config, folder, runtime } = options;
@@ -76,8 +78,9 @@ async function rotateInstance(
   const end = options.runtime.now().toISOString();
   const records = state[kind].map((record) => (record.end === undefined ? { ...record, end } : record));
   const next: SigstoreState = { ...state, [kind]: [...records, made] };
+  checkDistinctKeys(next);
   await replaceState(options.folder, next, files, suffix(options));
-  const { isCurrent } = await openTrust(options.runtime, trustParts(next, options, storage));
+  const { isCurrent } = await openTrust(options.runtime, trustParts(kind, next, options, storage));
   return {
     id: made.id,
     retired: activeOf<LogRecord | AuthorityRecord>(state[kind]).id,
@@ -92,7 +95,7 @@ async function newInstance(
   options: RotationOptions,
 ): Promise<Made<AuthorityRecord | LogRecord>> {
   if (kind !== 'ca' && kind !== 'tsa') return newLog(kind, number, options);
-  const { key, certificate } = state.root;
+  const { key, certificate } = openable(kind, state, options).root;
   const der = parsePem(utf8(certificate), 'the root certificate')[0]?.der ?? new Uint8Array(0);
   const signer = await openKey('root', key, options.folder, options.ring);
   return newAuthority(kind, number, { certificate: parseCertificate(der), signer }, certificate, options);
@@ -117,13 +120,18 @@ async function rotateTufKey(
   const { runtime, folder } = options;
   const id = `tuf-${role}-${nextNumber(state.tuf[role])}`;
   const key = await newKey(id, `tuf-${role}`, options);
+  if (state.tuf[role].some(({ publicKey }) => publicKey === key.record.publicKey)) {
+    throw new BoltsealError('ERR_SERVER_CONFIG', `keys.tuf-${role} still names the key in use`, {
+      hint: 'Name the new one in the configuration, or none: then one is made.',
+    });
+  }
   const withKeys = (records: readonly KeyRecord[]): SigstoreState => ({
     ...state,
     tuf: { ...state.tuf, [role]: records },
   });
   const both = withKeys([...state.tuf[role], key.record]);
   await replaceState(folder, both, key.files, suffix(options));
-  const { repository } = await openTrust(runtime, trustParts(both, options, storage));
+  const { repository } = await openTrust(runtime, trustParts(`tuf-${role}`, both, options, storage));
   const roles = Object.fromEntries(tufRoles[role].map((name) => [name, roleOf([key.signer])]));
   const signers: TufSigners = Object.fromEntries(tufRoles[role].map((name) => [name, [key.signer]]));
   const result = await repository.rotate({ roles, signers });
@@ -146,14 +154,28 @@ function nextNumber(records: readonly KeyRecord[]): number {
   return Math.max(records.length, ...numbers) + 1;
 }
 
+/** `state` for opening its keys: but that which is replaced, each is where the configuration says. Not to be stored. */
+function openable(kind: Rotatable, state: SigstoreState, { config }: RotationOptions): SigstoreState {
+  const { [kind]: _replaced, ...others } = config.keys;
+  return withConfiguredKeys(state, others);
+}
+
 function trustParts(
+  kind: Rotatable,
   state: SigstoreState,
   options: RotationOptions,
   storage: TufStorage,
 ): Parameters<typeof openTrust>[1] {
   const { config, folder, urls, ring } = options;
   const key = (id: string, record: KeyRecord): Promise<Signer> => openKey(id, record, folder, ring);
-  return { config, storage, state, urls, openKey: key, isDevelopment: false };
+  return {
+    config,
+    storage,
+    state: openable(kind, state, options),
+    urls,
+    openKey: key,
+    isDevelopment: false,
+  };
 }
 
 function suffix({ runtime }: RotationOptions): string {

@@ -24,6 +24,8 @@ import { limits } from '../../core/limits.ts';
 export interface KeyRecord {
   readonly file?: string | undefined;
   readonly reference?: string | undefined;
+  /** What exactly that reference meant when the key was taken, where its place has versions. */
+  readonly pinned?: string | undefined;
   /** PEM. */
   readonly publicKey: string;
 }
@@ -76,12 +78,20 @@ export interface SigstoreState {
 }
 
 /** What TUF keys are for; `online` signs snapshot and timestamp. */
-export type TufKeyRole = 'root' | 'targets' | 'online';
+export const tufKeyRoles = ['root', 'targets', 'online'] as const;
+
+/** One of {@link tufKeyRoles}. */
+export type TufKeyRole = (typeof tufKeyRoles)[number];
 
 const text = pipe(string(), maxLength(65_536));
 const id = pipe(string(), regex(/^[a-z][a-z0-9]*-[1-9][0-9]{0,5}$/));
 const time = pipe(string(), isoTimestamp());
-const key = strictObject({ file: optional(text), reference: optional(text), publicKey: text });
+const key = strictObject({
+  file: optional(text),
+  reference: optional(text),
+  pinned: optional(text),
+  publicKey: text,
+});
 const keys = pipe(array(key), minLength(1));
 const instance = { id, key, url: text, start: time, end: optional(time) };
 const authority = strictObject({ ...instance, chain: text });
