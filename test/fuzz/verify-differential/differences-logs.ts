@@ -13,7 +13,7 @@ import {
   ownHash,
   verifies,
 } from './facts.ts';
-import { entryFits } from './forms.ts';
+import { digestNumbers, entryFits } from './forms.ts';
 import { decoded, forbidden, refused, timesOf, usableLogsOf } from './refusal.ts';
 import { hasKeyTwice } from './spelling.ts';
 
@@ -95,6 +95,12 @@ function wholeNumber(text: string): bigint {
   return /^-?[0-9]+$/.test(text) ? BigInt(text) : -1n;
 }
 
+/** `sha256` of the name or the number that Rekor v2 has for it. */
+function digestName(algorithm: Document): string {
+  const [name = ''] = Object.entries(digestNumbers).find((one) => one.includes(algorithm)) ?? [];
+  return name.replace('SHA2_', 'sha');
+}
+
 /** Differences in log entries. */
 export const logDifferences: readonly Difference[] = [
   forbidden(
@@ -129,7 +135,7 @@ export const logDifferences: readonly Difference[] = [
     someEntry(({ kind, body, ...entry }, facts) => {
       if (kind !== 'hashedrekord') return false;
       const named = isSecond({ kind, body, ...entry })
-        ? String(body.spec?.hashedRekordV002?.data?.algorithm).replace('SHA2_', 'sha')
+        ? digestName(body.spec?.hashedRekordV002?.data?.algorithm)
         : String(body.spec?.data?.hash?.algorithm);
       return named !== (ownHash(facts) ?? 'sha256');
     }),

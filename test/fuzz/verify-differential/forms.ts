@@ -4,20 +4,24 @@ import type { Document } from './build.ts';
 import type { EntryFacts } from './facts.ts';
 import type { Trial } from './trial.ts';
 
-/** A text of a form, one of several values, a list with something in it, or an object with these members. */
-type Form = RegExp | ((text: string) => boolean) | readonly [Form] | { readonly [name: string]: Form };
+/** A text of a form, what a function takes, a list with something in it, or an object with these members. */
+type Form = RegExp | ((value: Document) => boolean) | readonly [Form] | { readonly [name: string]: Form };
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?<!^)$/;
 /** Base64 of a key or certificate in PEM: one block, and nothing around it but white space. */
-function pem(value: string): boolean {
-  if (!base64.test(value)) return false;
+function pem(value: Document): boolean {
+  if (typeof value !== 'string' || !base64.test(value)) return false;
   const text = Buffer.from(value, 'base64').toString();
   return /^\s*-----BEGIN (CERTIFICATE|PUBLIC KEY)-----\s[A-Za-z0-9+/=\s]+-----END \1-----\s*$/.test(text);
 }
 
 /** Base64 of base64. */
-function twice(value: string): boolean {
-  return base64.test(value) && base64.test(Buffer.from(value, 'base64').toString('latin1'));
+function twice(value: Document): boolean {
+  return (
+    typeof value === 'string' &&
+    base64.test(value) &&
+    base64.test(Buffer.from(value, 'base64').toString('latin1'))
+  );
 }
 
 const sha256: Form = { algorithm: /^sha256$/, value: /^[0-9a-f]{64}$/ };
@@ -26,7 +30,7 @@ const text = /^(?!.*\p{Surrogate}).+$/su;
 /** Whether a value has a form. Members whose name ends with a question mark may be absent; null is absence. */
 function fits(value: Document, form: Form): boolean {
   if (form instanceof RegExp) return typeof value === 'string' && form.test(value);
-  if (typeof form === 'function') return typeof value === 'string' && form(value);
+  if (typeof form === 'function') return form(value);
   if (Array.isArray(form)) {
     return (
       Array.isArray(value) &&
@@ -58,8 +62,26 @@ const hashed: readonly Form[] = [64, 96, 128].map((digits) => ({
   },
 }));
 
-const keyDetails =
-  /^PKIX_(?:ECDSA_P256_SHA_256|ECDSA_P384_SHA_384|ECDSA_P521_SHA_512|ED25519_PH|RSA_PKCS1V15_(?:2048|3072|4096)_SHA256)$/;
+/** A value of an enumeration, which ProtoJSON writes by its name or its number. */
+function enumeration(names: Readonly<Record<string, number>>): Form {
+  return (value) =>
+    typeof value === 'number'
+      ? Object.values(names).includes(value)
+      : typeof value === 'string' && Object.hasOwn(names, value);
+}
+
+const keyDetails = enumeration({
+  PKIX_ECDSA_P256_SHA_256: 5,
+  PKIX_ED25519_PH: 8,
+  PKIX_RSA_PKCS1V15_2048_SHA256: 9,
+  PKIX_RSA_PKCS1V15_3072_SHA256: 10,
+  PKIX_RSA_PKCS1V15_4096_SHA256: 11,
+  PKIX_ECDSA_P384_SHA_384: 12,
+  PKIX_ECDSA_P521_SHA_512: 13,
+});
+
+/** Digests that entries of Rekor v2 have, by name and number. */
+export const digestNumbers: Readonly<Record<string, number>> = { SHA2_256: 1, SHA2_384: 2, SHA2_512: 3 };
 
 const signatures: readonly Form[] = [
   { content: base64, verifier: { keyDetails, x509Certificate: { rawBytes: base64 } } },
@@ -108,7 +130,7 @@ const forms: Readonly<Record<string, readonly Form[]>> = {
       spec: {
         hashedRekordV002: {
           data: {
-            algorithm: new RegExp(`^SHA2_${bits}$`),
+            algorithm: enumeration({ [`SHA2_${bits}`]: digestNumbers[`SHA2_${bits}`] ?? 0 }),
             digest: new RegExp(`^[A-Za-z0-9+/=]{${length}}$`),
           },
           signature,
@@ -121,7 +143,7 @@ const forms: Readonly<Record<string, readonly Form[]>> = {
     kind: /^dsse$/,
     spec: {
       dsseV002: {
-        payloadHash: { algorithm: /^SHA2_256$/, digest: /^[A-Za-z0-9+/]{43}=$/ },
+        payloadHash: { algorithm: enumeration({ SHA2_256: 1 }), digest: /^[A-Za-z0-9+/]{43}=$/ },
         signatures: [signature],
       },
     },
