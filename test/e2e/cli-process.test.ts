@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runInProcess } from '../support/run-cli.ts';
+import { softHsm } from '../support/softhsm.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const entry = fileURLToPath(new URL('../../src/cli/entry.ts', import.meta.url));
@@ -110,4 +111,30 @@ test('passwords are asked for twice and not shown; Ctrl-C ends it', { skip: term
   await printed(fourth, cancelled, 'Enter password for private key:');
   fourth.stdin?.write('\u0003');
   assert.equal((await once(fourth, 'exit'))[0], 130, cancelled.text);
+});
+
+test('the PIN of a token is asked for and not shown; a wrong one ends it', { skip: terminal }, async (t) => {
+  const hsm = await softHsm(t);
+  if (hsm === undefined) return;
+  await hsm.addToken('release');
+  const folder = await temporaryDirectory(t);
+  const uri = `pkcs11:token=release;object=key?module-path=${hsm.module}`;
+  const env = { COSIGN_PKCS11_PIN: '1234' };
+  const words = ['generate-key-pair', '--kms', uri, '--output-key-prefix', join(folder, 'key')];
+  assert.equal((await runInProcess(words, { env })).code, 0);
+  await writeFile(join(folder, 'file'), 'what is signed');
+  const sign = ['sign-blob', '--key', uri, '--bundle', join(folder, 'bundle'), join(folder, 'file')];
+  for (const [pin, code] of [
+    ['1234', 0],
+    ['98765', 20],
+  ] as const) {
+    const child = onTerminal(sign, folder);
+    const seen = watch(child);
+    await printed(child, seen, 'PIN of the token release:');
+    child.stdin?.write(`${pin}\r`);
+    assert.equal((await once(child, 'exit'))[0], code, seen.text);
+    assert.ok(!seen.text.includes(pin), seen.text);
+  }
+  const verified = ['verify-blob', '--key', join(folder, 'key.pub'), '--bundle', join(folder, 'bundle')];
+  assert.equal((await runInProcess([...verified, join(folder, 'file')])).code, 0);
 });
