@@ -19,7 +19,8 @@ const proofs: Readonly<Record<string, string>> = {
     'Ed25519 only against a double: moto has none.',
   azurekms: 'a double, by Microsoft’s own SDK, credentials included',
   gcpkms: 'a double, by Google’s own SDK over REST, credentials included',
-  hashivault: 'a double',
+  hashivault:
+    'a double, which hvac, a client of Vault that is not ours, drives as well: each signs with keys that the other made',
   openbao: 'a double, the same as for Vault',
   pkcs11:
     'SoftHSM 2, with keys made here and by OpenSC’s pkcs11-tool: P-256, P-384, P-521, RSA, Ed25519, and a key that wants its ' +

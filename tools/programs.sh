@@ -12,7 +12,8 @@
 #   ${BOLTSEAL_PROGRAMS:-${XDG_CACHE_HOME:-$HOME/.cache}/boltseal/programs}
 #     bin/NAME              what tests start (test/support/programs.ts looks here);
 #                           with postgres comes initdb; moto-python is a Python
-#                           that can import moto, which plays AWS
+#                           that can import moto, which plays AWS, and hvac, a
+#                           client of Vault
 #     lib/libsofthsm2.so    the PKCS#11 module
 #     busybox/ARCH/busybox  static binaries for a multi-architecture test image
 #     roots/NAME/           the unpacked packages of one program
@@ -60,7 +61,7 @@ recipes=(
   "kubectl|trixie|kubectl|1.30|2~|usr/bin/kubectl"
   "pkcs11-tool|$own_suite|opensc opensc-pkcs11|0.23|1~|usr/bin/pkcs11-tool"
   "rekor-cli|sid|rekor|1.3|2~|usr/bin/rekor-cli"
-  "moto-python|trixie|python3-moto python3-flask-cors python3.13-minimal|5.1|6~|usr/bin/python3.13"
+  "moto-python|trixie|python3-moto python3-flask-cors python3-hvac python3.13-minimal|5.1|6~|usr/bin/python3.13"
   "postgres|$postgres_suite|postgresql-$postgres_version|$postgres_version|$((postgres_version + 1))~|usr/lib/postgresql/$postgres_version/bin/postgres"
 )
 
