@@ -55,8 +55,9 @@ const packages: readonly (readonly string[])[] = [
 /** The page, block by block. */
 export function keysPage({ table, code }: PageTools): readonly string[] {
   return [
-    'A key is named by a reference, wherever a command takes `--key` and wherever the library takes one. References are ' +
-      'those of cosign.',
+    'A key is named by a reference: wherever a command takes `--key`, in the input `key` of the action, wherever the library ' +
+      'takes one, and for authorities and logs of a private Sigstore ' +
+      '([guide](../guide/private-sigstore.md#keys-in-an-hsm-or-a-kms)). References are those of cosign.',
     table(
       ['Reference', '', 'Signs', 'Makes keys'],
       keyProviders.map(({ name, form, summary, loadSigner, generate, openStore }) => [
