@@ -129,7 +129,9 @@ function flagsPage(): readonly string[] {
     '## Flags of cosign',
     'These are understood so that scripts written for cosign keep working, or refused with the way to go; none is ignored in silence. ' +
       'Their variables (`COSIGN_<FLAG>`) are treated the same.',
-    ...(['sign', 'signBlob', 'verify', 'registry', 'tree', 'token'] as const).flatMap((set) => [
+    ...(
+      ['sign', 'attest', 'signBlob', 'verify', 'verifyAttestation', 'registry', 'tree', 'token'] as const
+    ).flatMap((set) => [
       `### ${cosignSetTitles[set]}`,
       table(
         ['Flag', 'Accepted', 'Why it changes nothing', 'What to do otherwise'],
@@ -141,8 +143,10 @@ function flagsPage(): readonly string[] {
 
 const cosignSetTitles: Readonly<Record<keyof typeof cosignFlags, string>> = {
   sign: 'sign',
+  attest: 'attest',
   signBlob: 'sign-blob',
   verify: 'verify',
+  verifyAttestation: 'verify-attestation',
   registry: 'Commands that talk to a registry',
   tree: 'tree',
   token: 'Commands that take a key',

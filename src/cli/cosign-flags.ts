@@ -99,6 +99,31 @@ const sign: readonly CosignFlag[] = [
   },
 ];
 
+/** Flags of cosign's `attest`. */
+const attest: readonly CosignFlag[] = [
+  ...sign.filter(({ name }) => !['payload', 'attachment'].includes(name)),
+  {
+    name: 'replace',
+    type: 'boolean',
+    accepts: ['false'],
+    because: 'an attestation is added to those that are there',
+    instead: 'Nothing that somebody signed is removed here. Verifiers accept the newest beside older ones.',
+  },
+  {
+    name: 'rekor-entry-type',
+    type: 'string',
+    accepts: ['dsse'],
+    because: 'envelopes are logged as such, where the log is of Rekor v1',
+    instead: 'Leave it out: the log keeps the hash of an attestation, and not the attestation.',
+  },
+  {
+    name: 'statement',
+    type: 'string',
+    instead:
+      'The subject is the image: give the predicate alone, --predicate FILE. `boltseal sign-blob --in-toto` signs a statement as it is.',
+  },
+];
+
 /** Flags of cosign's `sign-blob` that its `sign` has not. */
 const signBlob: readonly CosignFlag[] = [
   ...sign.filter(({ name }) =>
@@ -168,6 +193,16 @@ const verify: readonly CosignFlag[] = [
   { name: 'certificate-chain', type: 'string', aliases: ['cert-chain'], instead: inRoot },
 ];
 
+/** Flags of cosign's `verify-attestation`. */
+const verifyAttestation: readonly CosignFlag[] = [
+  ...verify.filter(({ name }) => !['attachment'].includes(name)),
+  {
+    name: 'policy',
+    type: 'string',
+    instead: 'Policies are not evaluated here: give what is printed, which is verified, to opa or cue.',
+  },
+];
+
 const tree: readonly CosignFlag[] = [
   {
     name: 'experimental-oci11',
@@ -208,8 +243,19 @@ const initialize: readonly CosignFlag[] = [
 
 /** Flags of cosign, understood or refused, by the kind of command that knows them. */
 export const cosignFlags: Readonly<
-  Record<'registry' | 'sign' | 'signBlob' | 'verify' | 'tree' | 'token' | 'initialize', readonly CosignFlag[]>
-> = { registry, sign, signBlob, verify, tree, token, initialize };
+  Record<
+    | 'registry'
+    | 'sign'
+    | 'attest'
+    | 'signBlob'
+    | 'verify'
+    | 'verifyAttestation'
+    | 'tree'
+    | 'token'
+    | 'initialize',
+    readonly CosignFlag[]
+  >
+> = { registry, sign, attest, signBlob, verify, verifyAttestation, tree, token, initialize };
 
 /** A key of {@link cosignFlags}. */
 export type CosignFlagSet = keyof typeof cosignFlags;

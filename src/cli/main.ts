@@ -181,7 +181,9 @@ function startDeadline(milliseconds: number, outer: AbortSignal | undefined): De
 
 function outputFormat(command: CommandSpec, flags: Flags): string | undefined {
   if (command.flags.includes('version-json') && flags.get('version-json')) return 'json';
-  const id = (['output', 'long-output', 'verify-output'] as const).find((one) => command.flags.includes(one));
+  const id = (['output', 'long-output', 'verify-output', 'attestation-output'] as const).find((one) =>
+    command.flags.includes(one),
+  );
   return id === undefined ? undefined : flags.get(id);
 }
 

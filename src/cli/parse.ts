@@ -176,11 +176,14 @@ function readOption(
   values: Map<FlagId, AnyFlagValue>,
   place: Place,
 ): void {
-  const negated = token.rawName.startsWith('--no-') && !known.has(token.name) && token.value === undefined;
+  const negated = token.rawName.startsWith('--no-') && !known.has(token.name);
   const name = negated ? token.name.slice('no-'.length) : token.name;
   const found = known.get(name);
   if (found === undefined || (negated && !found.boolean)) throw unknownFlag(token, known, place);
-  const text = negated ? 'false' : optionText(token, found, known);
+  // `--no-upload=true` is how cosign's users write it.
+  const text = negated
+    ? String(!parseBoolean(token.value ?? 'true', token.rawName))
+    : optionText(token, found, known);
   if (found.kind === 'cosign') {
     checkCosignFlag(found.flag, text, token.rawName);
     return;

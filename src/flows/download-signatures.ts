@@ -2,13 +2,13 @@ import type { Digest } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Descriptor } from '../formats/oci.ts';
-import { discoverSignatures } from '../registry/discover.ts';
+import { discoverSignatures, type SignaturePlace } from '../registry/discover.ts';
 import { type ImageOptions, openImage, pinned, resolveImage } from './image.ts';
 
 /** One signature as it is stored. */
 export interface DownloadedSignature {
   readonly format: 'bundle' | 'cosign';
-  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag';
+  readonly place: SignaturePlace;
   /** The manifest that carries it. */
   readonly manifest: Digest;
   /** Its layer; in the cosign format the annotations hold the signature. */

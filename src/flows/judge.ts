@@ -5,6 +5,7 @@ import { signatureLayer } from '../formats/cosign-layer.ts';
 import type { DiscoveredCandidate } from '../registry/discover.ts';
 import {
   type EntityOrigin,
+  entityFromAttestationLayer,
   entityFromBundle,
   entityFromSignatureLayer,
   type SignedEntity,
@@ -59,16 +60,19 @@ function judge<T>(
 
 function decodeCandidate(candidate: DiscoveredCandidate): Decodable {
   const { format, place, manifest, layer } = candidate;
-  const origin: EntityOrigin = { format, place, manifest, content: layer?.digest ?? manifest };
   return {
-    origin,
-    decode: () => {
-      if (candidate.error) throw candidate.error;
-      return format === 'bundle'
-        ? entityFromBundle(candidate.content, { place, manifest })
-        : entityFromSignatureLayer(candidate.layer, candidate.content, { place, manifest });
-    },
+    origin: { format, place, manifest, content: layer?.digest ?? manifest },
+    decode: () => entityOf(candidate),
   };
+}
+
+function entityOf(candidate: DiscoveredCandidate): SignedEntity {
+  if (candidate.error) throw candidate.error;
+  const { format, place, manifest, layer, content } = candidate;
+  if (format === 'bundle') return entityFromBundle(content, { place, manifest });
+  return place === 'attestation-tag'
+    ? entityFromAttestationLayer(layer, content, { place, manifest })
+    : entityFromSignatureLayer(layer, content, { place, manifest });
 }
 
 function decodeGiven(given: GivenSignature): Decodable {

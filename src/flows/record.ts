@@ -88,9 +88,10 @@ export function createRecorder(
       const ending = new AbortController();
       const both = signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]);
       const call = { ...options, signal: both };
+      const stamped = signature.stampedBytes ?? signature.signature;
       const [logEntries, timestamps] = await Promise.all([
         allOrNone(ending, logs, (log) => addEntry(log, signature, runtime, call)),
-        allOrNone(ending, timestampAuthorities, (one) => timestamp(one, signature.signature, runtime, call)),
+        allOrNone(ending, timestampAuthorities, (one) => timestamp(one, stamped, runtime, call)),
       ]);
       return { logEntries, timestamps };
     },
@@ -131,12 +132,12 @@ function addEntry(
 
 function timestamp(
   authority: ChosenService,
-  signature: Uint8Array,
+  stamped: Uint8Array,
   runtime: ServiceRuntime,
   options: ServiceOptions,
 ): Promise<Uint8Array> {
   return firstThatWorks(authority, runtime, options, (url, call) =>
-    requestTimestamp(url, signature, runtime, call),
+    requestTimestamp(url, stamped, runtime, call),
   );
 }
 

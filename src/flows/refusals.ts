@@ -80,23 +80,35 @@ export function readFailures(found: {
   ];
 }
 
-/** What to say about an image without a signature. Attestations are the usual surprise: many take them for signatures. */
+/**
+ * What to say about an image without a signature, or without an attestation of `wanted` types. Attestations are the usual
+ * surprise: many take them for signatures, and a signature for one of them.
+ */
 export function absence(
   reference: string,
   places: readonly PlaceReport[],
+  wanted?: readonly string[],
 ): { readonly message: string; readonly hint: string } {
   const announced = places.flatMap(({ others = [] }) => others.map(announcedPredicateType));
   const types = [...new Set(announced.filter((type) => type !== undefined))];
-  const elsewhere = 'Signed in another repository? Name it with --signature-repository.';
+  const asked = wanted === undefined ? 'Signed' : 'Attested';
+  const elsewhere = `${asked} in another repository? Name it with --signature-repository.`;
+  const shown = types.slice(0, 3).map((type) => JSON.stringify(type.slice(0, 100)));
+  const found = `${shown.join(', ')}${types.length > 3 ? ' and more' : ''}`;
+  if (wanted !== undefined) {
+    const message = `no attestation of type ${wanted.join(' or ')} was found for ${reference}`;
+    return types.length === 0
+      ? { message, hint: `See where it was looked for with --explain. ${elsewhere}` }
+      : { message: `${message}; it has ${found}`, hint: `Is --type the one that was attested? ${elsewhere}` };
+  }
   if (types.length === 0) {
     return {
       message: `no signature was found for ${reference}`,
       hint: `See where it was looked for with --explain. ${elsewhere}`,
     };
   }
-  const shown = types.slice(0, 3).map((type) => JSON.stringify(type.slice(0, 100)));
   return {
-    message: `${reference} has attestations (${shown.join(', ')}${types.length > 3 ? ' and more' : ''}), and no signature`,
+    message: `${reference} has attestations (${found}), and no signature`,
     hint: `An attestation says something about an image and does not sign it: sign it with boltseal sign. ${elsewhere}`,
   };
 }

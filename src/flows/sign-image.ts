@@ -1,10 +1,12 @@
 import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
+import { isJsonObject, parseJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations, Descriptor } from '../formats/oci.ts';
 import type { PublicKey } from '../formats/public-key.ts';
+import { signPredicateType } from '../formats/statement.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { SignatureFormat } from '../verify/entity.ts';
 import type { Evidence } from '../verify/verdict.ts';
@@ -13,7 +15,7 @@ import { type ImageOptions, listManifests, type OpenedImage, openImage, pinned }
 import type { Recorder } from './record.ts';
 import {
   type AssembledSignature,
-  attestationWriter,
+  attestationWriters,
   type SignatureWriter,
   type SigningSubject,
   type StoredSignature,
@@ -29,10 +31,7 @@ export interface SignImageOptions extends ImageOptions, SigningOptions {
   readonly recursive?: boolean | undefined;
   /** Which formats to write; both by default. */
   readonly format?: SignatureFormat | 'both' | undefined;
-  /**
-   * Attests this about each manifest in place of signing it: in a bundle, whatever `format` says. An attestation is no
-   * signature, and has no annotations.
-   */
+  /** Attests this about each manifest in place of signing it. An attestation is no signature, and has no annotations. */
   readonly attestation?: Attestation | undefined;
   /** The name written into the cosign format instead of the repository's. */
   readonly identity?: string | undefined;
@@ -49,7 +48,7 @@ export interface SignImageOptions extends ImageOptions, SigningOptions {
 export interface Attestation {
   /** A URI. */
   readonly predicateType: string;
-  /** A JSON object, which is signed as it is. */
+  /** JSON, which is signed as it is: an object, and in the cosign format alone anything, as cosign's type `spdx` is text. */
   readonly predicate: Uint8Array;
 }
 
@@ -93,12 +92,7 @@ export async function signImage(
   options: SignImageOptions,
   runtime: Runtime,
 ): Promise<readonly SignedManifest[]> {
-  if (options.attestation !== undefined && Object.keys(options.annotations ?? {}).length > 0) {
-    throw new BoltsealError(
-      'ERR_USAGE',
-      'an attestation has no annotations: what is to be said is its predicate',
-    );
-  }
+  checkAttestation(options);
   beginSigning(options);
   const image = await openImage(reference, options, runtime, options.upload !== false);
   const manifests = await listManifests(image, options);
@@ -155,8 +149,30 @@ async function signManifest(
 }
 
 function writersFor({ format: wanted, attestation }: SignImageOptions): readonly SignatureWriter[] {
-  if (attestation !== undefined) return [attestationWriter(attestation.predicateType, attestation.predicate)];
-  return signatureWriters.filter(({ format }) => [format, 'both', undefined].includes(wanted));
+  const writers =
+    attestation === undefined
+      ? signatureWriters
+      : attestationWriters(attestation.predicateType, attestation.predicate);
+  return writers.filter(({ format }) => [format, 'both', undefined].includes(wanted));
+}
+
+/** What can be told of an attestation before anyone is asked. A predicate that is no JSON could end the statement early. */
+function checkAttestation({ attestation, annotations = {}, format }: SignImageOptions): void {
+  if (attestation === undefined) return;
+  if (Object.keys(annotations).length > 0) {
+    throw new BoltsealError(
+      'ERR_USAGE',
+      'an attestation has no annotations: what is to be said is its predicate',
+    );
+  }
+  if (attestation.predicateType === signPredicateType) {
+    throw new BoltsealError('ERR_USAGE', `${signPredicateType} is the type of signatures: sign the image`);
+  }
+  const bounds = { what: 'the predicate', maxBytes: limits.predicateBytes };
+  if (isJsonObject(parseJson(attestation.predicate, bounds)) || format === 'cosign') return;
+  throw new BoltsealError('ERR_USAGE', 'the predicate is not a JSON object, and bundles hold no other', {
+    hint: 'Attest JSON (SPDX as spdxjson), or write what cosign 2 reads alone: --format cosign.',
+  });
 }
 
 function report(assembled: AssembledSignature, evidence: Evidence, stored?: StoredSignature): ImageSignature {

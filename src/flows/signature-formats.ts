@@ -7,9 +7,10 @@ import { begin } from '../core/concurrent.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
+import { attestationLayer, attestationTag } from '../formats/attestation-layer.ts';
 import { encodeBundle } from '../formats/bundle.ts';
 import { isSignatureLayer, signatureLayer } from '../formats/cosign-layer.ts';
-import { inTotoPayloadType, preAuthEncoding } from '../formats/dsse.ts';
+import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from '../formats/dsse.ts';
 import {
   type Annotations,
   type Descriptor,
@@ -19,6 +20,7 @@ import {
 import { bundleManifest } from '../formats/referrer-manifest.ts';
 import { encodeSimpleSigning } from '../formats/simple-signing.ts';
 import { encodeAttestation, encodeSignStatement, signPredicateType } from '../formats/statement.ts';
+import type { VerificationMaterial } from '../formats/verification-material.ts';
 import { attachReferrer } from '../registry/attach.ts';
 import type { CallOptions, Repository } from '../registry/repository.ts';
 import {
@@ -28,7 +30,7 @@ import {
 } from '../registry/signature-tag.ts';
 import { authenticate } from '../verify/authenticate.ts';
 import type { EntityOrigin, SignatureFormat, SignedEntity } from '../verify/entity.ts';
-import { entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
+import { entityFromAttestationLayer, entityFromBundle, entityFromSignatureLayer } from '../verify/entity.ts';
 import type { MadeSignature, MessageToSign } from './signing.ts';
 
 /** What is going to be signed. */
@@ -45,7 +47,7 @@ export interface AssembledSignature {
   readonly format: SignatureFormat;
   readonly payload: Uint8Array;
   readonly made: MadeSignature;
-  /** The blob to store: the bundle, or the payload. */
+  /** The blob to store: the bundle, the payload, or the envelope of an attestation. */
   readonly content: Uint8Array;
 }
 
@@ -73,11 +75,9 @@ export interface ContentToStore {
   readonly payload: Uint8Array;
 }
 
-/** One row of {@link signatureWriters}. */
-export interface SignatureWriter {
+/** What is made of a signature, and how it is stored. */
+export interface SignatureStore {
   readonly format: SignatureFormat;
-  /** The payload, and the bytes that the signature covers. */
-  describe(subject: SigningSubject): MessageToSign & { readonly payload: Uint8Array };
   assemble(payload: Uint8Array, made: MadeSignature): AssembledSignature;
   /** The entity as a reader sees it, for the check before anything is published. */
   entity(made: AssembledSignature): SignedEntity;
@@ -89,18 +89,23 @@ export interface SignatureWriter {
   ): PreparedUpload;
 }
 
-/** Writes bundles of statements of one type; `encode` makes the statement about an image. */
-function bundleWriterOf(
-  predicateType: string,
-  encode: (subject: SigningSubject) => Uint8Array,
-): SignatureWriter {
+/** One row of {@link signatureWriters}. */
+export interface SignatureWriter extends SignatureStore {
+  /** The payload, and the bytes that the signature covers. */
+  describe(subject: SigningSubject): DescribedMessage;
+}
+
+type DescribedMessage = MessageToSign & { readonly payload: Uint8Array };
+
+function describeStatement(payload: Uint8Array): DescribedMessage {
+  const envelope = { payload, payloadType: inTotoPayloadType };
+  return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload), envelope };
+}
+
+/** Stores bundles of statements of one type. */
+export function bundleStore(predicateType: string): SignatureStore {
   return {
     format: 'bundle',
-    describe: (subject) => {
-      const payload = encode(subject);
-      const envelope = { payload, payloadType: inTotoPayloadType };
-      return { payload, signedBytes: preAuthEncoding(inTotoPayloadType, payload), envelope };
-    },
     assemble: (payload, made) => ({
       format: 'bundle',
       payload,
@@ -142,23 +147,14 @@ function bundleWriterOf(
   };
 }
 
-const bundleWriter = bundleWriterOf(signPredicateType, ({ image, annotations }) =>
-  encodeSignStatement(image.digest, annotations),
-);
+const bundleWriter: SignatureWriter = {
+  ...bundleStore(signPredicateType),
+  describe: ({ image, annotations }) => describeStatement(encodeSignStatement(image.digest, annotations)),
+};
 
-/** Writes attestations: bundles as signatures are, of another predicate type. */
-export function attestationWriter(predicateType: string, predicate: Uint8Array): SignatureWriter {
-  return bundleWriterOf(predicateType, ({ image, dockerReference }) =>
-    encodeAttestation({ name: dockerReference, digest: image.digest, predicateType, predicate }),
-  );
-}
-
-const cosignWriter: SignatureWriter = {
+/** Stores signatures as layers of the `.sig` manifest. */
+export const cosignStore: SignatureStore = {
   format: 'cosign',
-  describe: ({ image, annotations, dockerReference }) => {
-    const payload = encodeSimpleSigning(dockerReference, image.digest, annotations);
-    return { payload, signedBytes: payload };
-  },
   assemble: (payload, made) => ({ format: 'cosign', payload, made, content: payload }),
   entity: (assembled) => entityFromSignatureLayer(layerOf(assembled), assembled.payload, { place: 'file' }),
   prepare: (repository, { image, payload }, runtime, options) => {
@@ -191,10 +187,22 @@ const cosignWriter: SignatureWriter = {
   },
 };
 
-/** The layer that carries a signature with what proves it: here the authorities stand beside the certificate. */
+const cosignWriter: SignatureWriter = {
+  ...cosignStore,
+  describe: ({ image, annotations, dockerReference }) => {
+    const payload = encodeSimpleSigning(dockerReference, image.digest, annotations);
+    return { payload, signedBytes: payload };
+  },
+};
+
+/** The layer that carries a signature with what proves it. */
 function layerOf({ payload, made }: AssembledSignature): Descriptor {
-  const { signature, certificates, material } = made;
-  return signatureLayer(payload, signature, { ...material, ...(certificates ? { certificates } : {}) });
+  return signatureLayer(payload, made.signature, layerMaterial(made));
+}
+
+/** What proves a signature, in the cosign format: here the authorities stand beside the certificate. */
+function layerMaterial({ certificates, material }: MadeSignature): VerificationMaterial {
+  return { ...material, ...(certificates ? { certificates } : {}) };
 }
 
 /**
@@ -224,6 +232,63 @@ function earlierSignature(
 
 /** Every format that `sign` writes, in the order they are made and reported. */
 export const signatureWriters: readonly SignatureWriter[] = [bundleWriter, cosignWriter];
+
+/**
+ * Stores attestations of one type as layers of the `.att` manifest. What is uploaded holds the signature, so that little
+ * can be done before there is one.
+ */
+export function attestationLayerStore(predicateType: string): SignatureStore {
+  const layerOfAttestation = ({ content, made }: AssembledSignature): Descriptor =>
+    attestationLayer(content, predicateType, layerMaterial(made));
+  return {
+    format: 'cosign',
+    assemble: (payload, made) => ({
+      format: 'cosign',
+      payload,
+      made,
+      content: envelopeOf(payload, made.signature),
+    }),
+    entity: (assembled) =>
+      entityFromAttestationLayer(layerOfAttestation(assembled), assembled.content, { place: 'file' }),
+    prepare: (repository, { image }, runtime, options) => {
+      const upload = begin(repository.beginUpload(options));
+      return {
+        store: async (assembled) => {
+          await (await upload).complete(assembled.content, options);
+          const layer = layerOfAttestation(assembled);
+          const again = begin(repository.getBlob(layer, { ...options, maxBytes: limits.bundleBytes }));
+          const place = 'attestation-tag';
+          const attached = { layer, subject: image.digest, tag: attestationTag(image.digest) };
+          const { manifest } = await attachSignatureLayer(repository, attached, runtime, options);
+          const readBack = entityFromAttestationLayer(layer, await again, { place, manifest });
+          return { place, manifest, readBack };
+        },
+        cancel: () => cancel(upload),
+      };
+    },
+  };
+}
+
+function envelopeOf(payload: Uint8Array, signature: Uint8Array): Uint8Array {
+  return encodeEnvelope({ payload, payloadType: inTotoPayloadType, signatures: [{ signature }] });
+}
+
+/** {@link signatureWriters} of attestations: every format writes the same statement. */
+export function attestationWriters(predicateType: string, predicate: Uint8Array): readonly SignatureWriter[] {
+  const encode = ({ image, dockerReference }: SigningSubject): Uint8Array =>
+    encodeAttestation({ name: dockerReference, digest: image.digest, predicateType, predicate });
+  return [
+    { ...bundleStore(predicateType), describe: (subject) => describeStatement(encode(subject)) },
+    {
+      ...attestationLayerStore(predicateType),
+      describe: (subject) => {
+        const payload = encode(subject);
+        const stampedBytes = (signature: Uint8Array): Uint8Array => envelopeOf(payload, signature);
+        return { ...describeStatement(payload), stampedBytes };
+      },
+    },
+  ];
+}
 
 /** Stores the empty config, which a bundle's manifest refers to, unless it is there. */
 async function storeEmptyConfig(repository: Repository, options: CallOptions): Promise<void> {

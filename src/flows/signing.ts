@@ -43,6 +43,8 @@ export interface MessageToSign {
   readonly signedBytes: Uint8Array;
   /** When it is a DSSE envelope: its parts. */
   readonly envelope?: { readonly payload: Uint8Array; readonly payloadType: string };
+  /** What is timestamped, made of the signature; without it the signature itself. */
+  readonly stampedBytes?: (signature: Uint8Array) => Uint8Array;
 }
 
 /** A signature with everything that comes with it. */
@@ -83,8 +85,15 @@ export async function makeSignature(
   const signature = await signer.sign(message.signedBytes, call);
   const { publicKey } = signer;
   const certificate = certificates?.[0];
+  const { stampedBytes, ...what } = message;
   const recorded = await record(
-    { ...message, signature, publicKey, ...(certificate === undefined ? {} : { certificate }) },
+    {
+      ...what,
+      signature,
+      stampedBytes: stampedBytes?.(signature),
+      publicKey,
+      ...(certificate === undefined ? {} : { certificate }),
+    },
     options,
     call,
   );

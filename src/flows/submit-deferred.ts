@@ -12,7 +12,7 @@ import { verifyBlob } from '../verify/verify-blob.ts';
 import { verifyEntity } from '../verify/verify-entity.ts';
 import { type ImageOptions, openImage } from './image.ts';
 import type { Recorder } from './record.ts';
-import { signatureWriters } from './signature-formats.ts';
+import { attestationLayerStore, bundleStore, cosignStore, type SignatureStore } from './signature-formats.ts';
 import { brokenSignature, type MadeSignature, requirementsFor, verifyBeforePublishing } from './signing.ts';
 
 /** Options of {@link submitDeferred}. */
@@ -93,10 +93,10 @@ function requireAcceptable(
   { signsTime }: SubmitDeferredOptions,
   runtime: Runtime,
 ): void {
-  if (format === 'cosign' && !signsTime) {
+  if ((format === 'cosign' || format === 'envelope') && !signsTime) {
     throw new BoltsealError(
       'ERR_LOG_DEFERRED',
-      'the log speaks Rekor v2, whose entries the cosign format (.sig) cannot hold',
+      'the log speaks Rekor v2, whose entries the cosign format (.sig, .att) cannot hold',
       {
         hint: 'Submit it to a log of Rekor v1 (--rekor-version 1). The bundle of the same image needs none.',
       },
@@ -168,10 +168,8 @@ async function attach(
   options: SubmitDeferredOptions,
   runtime: Runtime,
 ): Promise<Pick<SubmittedSignature, 'stored'>> {
-  const { format, reference = '', payload = new Uint8Array(0), signatureRepository } = deferred;
-  const writer = signatureWriters.find((one) => one.format === format);
-  if (writer === undefined)
-    throw new BoltsealError('ERR_LOG_DEFERRED', `the format ${format} is of no image`);
+  const { reference = '', payload = new Uint8Array(0), signatureRepository } = deferred;
+  const { store, predicateTypes } = storeFor(deferred);
   const call = { signal: options.signal };
   const image = await openImage(reference, { ...options, signatureRepository }, runtime, true);
   const digest = image.reference.digest;
@@ -179,12 +177,23 @@ async function attach(
   if (descriptor === undefined) {
     throw new BoltsealError('ERR_IMAGE_NOT_FOUND', `there is no image ${reference}`);
   }
-  const assembled = writer.assemble(payload, made);
-  const required = { ...made.required, digest: descriptor.digest };
-  verifyBeforePublishing(() => verifyEntity(writer.entity(assembled), required));
-  const { place, manifest, readBack } = await writer
+  const assembled = store.assemble(payload, made);
+  const required = { ...made.required, digest: descriptor.digest, predicateTypes };
+  verifyBeforePublishing(() => verifyEntity(store.entity(assembled), required));
+  const { place, manifest, readBack } = await store
     .prepare(image.signatures, { image: descriptor, payload }, runtime, call)
     .store(assembled);
   verifyEntity(readBack, required);
   return { stored: { place, manifest } };
+}
+
+/** What stores the signature of an image, and the type that its statement has. */
+function storeFor({ format, payload = new Uint8Array(0) }: DeferredSignature): {
+  readonly store: SignatureStore;
+  readonly predicateTypes?: readonly string[];
+} {
+  if (format === 'cosign') return { store: cosignStore };
+  const { predicateType } = parseStatement(payload, 'the deferred statement');
+  const store = format === 'envelope' ? attestationLayerStore(predicateType) : bundleStore(predicateType);
+  return { store, predicateTypes: [predicateType] };
 }

@@ -1,9 +1,10 @@
 import { begin, mapConcurrent, nextTurn } from '../core/concurrent.ts';
-import type { Digest } from '../core/digest.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
 import { BoltsealError, type ErrorCode, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Annotations } from '../formats/oci.ts';
+import { signPredicateType } from '../formats/statement.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { DiscoveredSignatures, PlaceReport } from '../registry/discover.ts';
 import type { Evidence, Refusal } from '../verify/verdict.ts';
@@ -21,7 +22,7 @@ import {
 export interface VerifyImageOptions extends ImageOptions, SignerOptions {
   /** Annotations that must have been signed, with these values. */
   readonly annotations?: Annotations | undefined;
-  /** Requires an attestation of one of these types in place of a signature. */
+  /** Requires an attestation of one of these types in place of a signature: in a bundle, or under the `.att` tag. */
   readonly predicateTypes?: readonly string[] | undefined;
   /** False accepts a signature by a trusted key whatever image it names, as cosign's flag does: replays pass. */
   readonly checkClaims?: boolean | undefined;
@@ -122,9 +123,11 @@ async function explainRefusal(
   report: VerificationReport,
   options: VerifyImageOptions,
 ): Promise<BoltsealError> {
+  const what = options.predicateTypes === undefined ? 'signature' : 'attestation';
   const [failure] = readFailures(report);
   if (failure) {
-    const message = `whether ${report.reference} is signed cannot be told: ${failure.message}`;
+    const asked = what === 'signature' ? 'is signed' : 'is attested';
+    const message = `whether ${report.reference} ${asked} cannot be told: ${failure.message}`;
     return new VerificationError(failure.code, message, report, {
       cause: failure,
       hint: nextStep(failure, report.places.some(({ error }) => error === failure) ? 'place' : 'candidate'),
@@ -134,9 +137,9 @@ async function explainRefusal(
   if (nearest) {
     const count =
       report.refused.length === 1
-        ? 'the signature found was'
-        : `all ${report.refused.length} signatures found were`;
-    const message = `${report.reference} has no acceptable signature: ${count} refused`;
+        ? `the ${what} found was`
+        : `all ${report.refused.length} ${what}s found were`;
+    const message = `${report.reference} has no acceptable ${what}: ${count} refused`;
     // Only bare keys signed, and an identity was asked for: that is another finding than a signature by somebody else.
     const code =
       nearest.error.code === 'ERR_VERIFY_NO_CERTIFICATE' ? nearest.error.code : 'ERR_NO_MATCHING_SIGNATURES';
@@ -151,7 +154,7 @@ async function explainRefusal(
       hint: 'Check the digest; the image may have been deleted, or live in another repository.',
     });
   }
-  const { message, hint } = absence(report.reference, report.places);
+  const { message, hint } = absence(report.reference, report.places, options.predicateTypes);
   return new VerificationError('ERR_NO_SIGNATURES', message, report, { hint });
 }
 
@@ -183,11 +186,12 @@ export async function verifyImages(
 
 /**
  * The accepted signatures as a list for people and cosign's output: one that was stored in both formats (same key, same
- * digest, same annotations) is there once, as its bundle.
+ * digest, same annotations; the same statement of an attestation) is there once, as its bundle.
  */
 export function distinctSignatures(accepted: readonly Evidence[]): readonly Evidence[] {
-  const identity = ({ signedBy, annotations, claim }: Evidence): string =>
+  const identity = ({ signedBy, annotations, claim, entity }: Evidence): string =>
     JSON.stringify([
+      entity.encoding === 'dsse' && claim.type !== signPredicateType ? digestOf(entity.payload) : '',
       signedBy.kind === 'key' ? signedBy.hint : [signedBy.identity.issuer, signedBy.identity.subject],
       claim.subjects.map(({ digest }) => digest),
       Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)),

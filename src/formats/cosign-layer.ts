@@ -14,7 +14,7 @@ import { readRekorBundle, rekorBundleJson } from './rekor-bundle.ts';
 import { simpleSigningMediaType } from './simple-signing.ts';
 import type { LogEntry, VerificationMaterial } from './verification-material.ts';
 
-/** The annotations of a signature layer. */
+/** The annotations of a layer: the signature, and what proves it. */
 export const signatureAnnotations = {
   signature: 'dev.cosignproject.cosign/signature',
   bundle: 'dev.sigstore.cosign/bundle',
@@ -56,7 +56,8 @@ export function signatureLayer(
   };
 }
 
-function materialAnnotations(material: VerificationMaterial): Readonly<Record<string, string>> {
+/** What is beside a signature as annotations of its layer. Throws what {@link signatureLayer} throws. */
+export function materialAnnotations(material: VerificationMaterial): Readonly<Record<string, string>> {
   const { certificates: [leaf, ...authorities] = [], timestamps, logEntries } = material;
   const [entry] = logEntries;
   const [timestamp] = timestamps;
@@ -161,7 +162,11 @@ export function parseSignatureLayer(layer: Descriptor, payload: Uint8Array, what
   }
 }
 
-function readMaterial(annotations: Readonly<Record<string, string>>): VerificationMaterial {
+/**
+ * What {@link materialAnnotations} writes; a key has an empty hint. Throws `ERR_SIGNATURE_LAYER_INVALID`, and what the
+ * parsers of each part throw.
+ */
+export function readMaterial(annotations: Readonly<Record<string, string>>): VerificationMaterial {
   const { certificate, chain, bundle, timestamp } = signatureAnnotations;
   const certificates = [
     ...parseCertificateText(annotations[certificate] ?? '', certificate),

@@ -2,7 +2,7 @@
  * Signatures whose log entry is still to be made, as `--defer-log` keeps them and `boltseal log submit` finishes them.
  *
  *     {"schema":"boltseal.deferred-log/1","signatures":[{
- *       "format":"bundle|cosign|blob|statement","reference":"ghcr.io/acme/app@sha256:…","signatureRepository":"…",
+ *       "format":"bundle|cosign|envelope|blob|statement","reference":"ghcr.io/acme/app@sha256:…","signatureRepository":"…",
  *       "bundleFile":"…","payload":"base64","digest":"base64 of the SHA-256 of a blob",
  *       "signature":"base64","publicKey":"base64 of SPKI","certificates":["base64"],"timestamps":["base64"]}]}
  *
@@ -15,8 +15,11 @@ import { limits } from '../core/limits.ts';
 
 const schema = 'boltseal.deferred-log/1';
 
-/** What a deferred signature is of: an image, in either format; a file; or a statement. */
-export const deferredFormats = ['bundle', 'cosign', 'blob', 'statement'] as const;
+/**
+ * What a deferred signature is of: an image, in either format, `envelope` being the cosign format of attestations; a file;
+ * or a statement.
+ */
+export const deferredFormats = ['bundle', 'cosign', 'envelope', 'blob', 'statement'] as const;
 
 /** One signature that was made and is not logged yet. */
 export interface DeferredSignature {
@@ -90,7 +93,7 @@ function readSignature(value: Json, what: string): DeferredSignature {
   ]);
   const format = deferredFormats.find((one) => one === fields['format']);
   if (format === undefined) throw invalid(what, 'its format is not known');
-  const isImage = format === 'bundle' || format === 'cosign';
+  const isImage = format !== 'blob' && format !== 'statement';
   const needs = isImage ? ['reference', 'payload'] : ['bundleFile', format === 'blob' ? 'digest' : 'payload'];
   const missing = needs.find((name) => fields[name] === undefined);
   if (missing !== undefined) throw invalid(what, `it has no ${missing}`);

@@ -1,5 +1,6 @@
 /** Codecs: one file for each specification, bytes in and types out. */
 export * from './annotations.ts';
+export * from './attestation-layer.ts';
 export * from './blob-bundle.ts';
 export * from './bundle.ts';
 export * from './certificate.ts';
@@ -14,6 +15,7 @@ export * from './fulcio-extensions.ts';
 export * from './name.ts';
 export * from './oci.ts';
 export * from './pem.ts';
+export * from './predicate-type.ts';
 export * from './public-key.ts';
 export * from './reference.ts';
 export * from './referrer-manifest.ts';

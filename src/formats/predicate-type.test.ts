@@ -37,12 +37,17 @@ test('any other predicate is signed as it stands in the file', () => {
   assert.deepEqual(subjects, [{ name: 'ghcr.io/acme/app', digests: [digest], annotations: {} }]);
 });
 
+test('SPDX in its own form is text, as cosign 2 attests it', () => {
+  const predicate = predicateOf('spdx', bytes('SPDXVersion: SPDX-2.3\n"x"\n'), now);
+  assert.equal(text(predicate), '"SPDXVersion: SPDX-2.3\\n\\"x\\"\\n"');
+});
+
 test('short names, URIs, and what is neither', () => {
   assert.equal(predicateTypeOf('spdxjson'), 'https://spdx.dev/Document');
+  assert.equal(predicateTypeOf('spdx'), 'https://spdx.dev/Document');
   assert.equal(predicateTypeOf('https://example.com/my/v1'), 'https://example.com/my/v1');
   for (const word of [
     '',
-    'spdx',
     'constructor',
     'sbom',
     'https://a b',

@@ -3,6 +3,7 @@ import { mapConcurrent } from '../core/concurrent.ts';
 import type { Digest } from '../core/digest.ts';
 import { BoltsealError, wrapError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { attestationTag, isAttestationLayer, layerPredicateType } from '../formats/attestation-layer.ts';
 import { bundleMediaTypePrefix } from '../formats/bundle.ts';
 import { isSignatureLayer, signatureTag } from '../formats/cosign-layer.ts';
 import { type Descriptor, type Manifest, mediaTypes, parseManifest } from '../formats/oci.ts';
@@ -16,7 +17,7 @@ import { signPredicateType } from '../formats/statement.ts';
 import type { CallOptions, ReferrersList, Repository, StoredManifest } from './repository.ts';
 
 /** Where signatures are looked for. */
-export type SignaturePlace = 'referrers-api' | 'fallback-tag' | 'signature-tag';
+export type SignaturePlace = 'referrers-api' | 'fallback-tag' | 'signature-tag' | 'attestation-tag';
 
 /** What one place had. */
 export interface PlaceReport {
@@ -26,8 +27,8 @@ export interface PlaceReport {
   /** Candidates found, unreadable ones included. */
   readonly found: number;
   /**
-   * Entries that are something else than signatures: by artifact type, layer media type, or the predicate type that their
-   * annotations announce, which attestations have.
+   * Entries that are something else than what is looked for: by artifact type, layer media type, or the predicate type
+   * that their annotations announce.
    */
   readonly others?: readonly Descriptor[];
   /** Why the place could not be read, or not to its end. Candidates found before still count. */
@@ -61,8 +62,9 @@ export interface DiscoverOptions extends CallOptions {
   /** Before the `.sig` tag: cosign's `--attachment-tag-prefix`. */
   readonly tagPrefix?: string | undefined;
   /**
-   * The types of statements looked for; that of image signatures unless told. A bundle that announces another one is not
-   * fetched, so that an image with many attestations is verified as fast as one without.
+   * The types of statements looked for; that of image signatures unless told. Attestations are looked for under the
+   * `.att` tag in place of the `.sig` tag. What announces another type is not fetched, so that an image with many
+   * attestations is verified as fast as one without.
    */
   readonly predicateTypes?: readonly string[] | undefined;
 }
@@ -76,8 +78,8 @@ interface Found {
 const parallel = 16;
 
 /**
- * Every signature candidate of the image `digest`: bundles among its referrers, and the layers of its `.sig` manifest,
- * in the order of the lists. Throws only when `options.signal` is aborted; everything else is in the result.
+ * Every signature candidate of the image `digest`: bundles among its referrers, and the layers of its `.sig` manifest or,
+ * of attestations, of its `.att` manifest, in the order of the lists. Throws only when `options.signal` is aborted; everything else is in the result.
  */
 export async function discoverSignatures(
   repository: Repository,
@@ -85,7 +87,18 @@ export async function discoverSignatures(
   options: DiscoverOptions = {},
 ): Promise<DiscoveredSignatures> {
   const source: Source = { repository, fetch: createFetcher(repository, options), options };
-  const found = await Promise.all([discoverBundles(source, digest), discoverLayers(source, digest)]);
+  const { predicateTypes = [signPredicateType], tagPrefix } = options;
+  const tags: LayerTag[] = [];
+  if (predicateTypes.includes(signPredicateType)) {
+    tags.push({ ...signatureLayers, tag: signatureTag(digest, tagPrefix) });
+  }
+  if (predicateTypes.some((type) => type !== signPredicateType)) {
+    tags.push({ ...attestationLayers, tag: attestationTag(digest) });
+  }
+  const found = await Promise.all([
+    discoverBundles(source, digest),
+    ...tags.map((one) => discoverLayers(source, one)),
+  ]);
   options.signal?.throwIfAborted();
   return {
     places: found.map(({ report }) => report),
@@ -252,10 +265,39 @@ function typeOf(manifest: Manifest): Pick<Descriptor, 'artifactType' | 'annotati
   };
 }
 
-async function discoverLayers(source: Source, subject: Digest): Promise<Found> {
+/** A tag whose manifest has one layer for each thing that was signed. */
+interface LayerTag {
+  readonly tag: string;
+  readonly place: SignaturePlace;
+  /** Of one layer. */
+  readonly maxBytes: number;
+  /** Whether a layer is worth a look. */
+  isOfUse(layer: Descriptor, options: DiscoverOptions): boolean;
+}
+
+const signatureLayers = {
+  place: 'signature-tag',
+  maxBytes: limits.payloadBytes,
+  isOfUse: isSignatureLayer,
+} as const;
+
+const attestationLayers = {
+  place: 'attestation-tag',
+  maxBytes: limits.bundleBytes,
+  isOfUse: (layer: Descriptor, options: DiscoverOptions): boolean =>
+    isAttestationLayer(layer) && isLookedFor(announcing(layer), options),
+} as const;
+
+/** A layer of an `.att` manifest with what it announces where bundles have it. */
+function announcing(layer: Descriptor): Descriptor {
+  const announced = layerPredicateType(layer);
+  if (announced === undefined) return layer;
+  return { ...layer, annotations: { ...layer.annotations, [bundleAnnotations.predicateType]: announced } };
+}
+
+async function discoverLayers(source: Source, asked: LayerTag): Promise<Found> {
   const { repository, options } = source;
-  const place = 'signature-tag';
-  const tag = signatureTag(subject, options.tagPrefix);
+  const { place, tag, isOfUse } = asked;
   const name = `${repository.name}:${tag}`;
   try {
     const stored = await repository.getManifest(tag, { signal: options.signal });
@@ -263,10 +305,12 @@ async function discoverLayers(source: Source, subject: Digest): Promise<Found> {
     const manifest = parseManifest(stored.bytes, stored.descriptor.mediaType, name);
     if (manifest.kind !== 'manifest') throw new BoltsealError('ERR_MANIFEST_INVALID', `${name} is an index`);
     const origin: CandidateOrigin = { format: 'cosign', place, manifest: stored.descriptor.digest };
-    const signatures = manifest.layers.filter(isSignatureLayer);
-    const others = manifest.layers.filter((layer) => !isSignatureLayer(layer));
+    const signatures = manifest.layers.filter((layer) => isOfUse(layer, options));
+    const others = manifest.layers.filter((layer) => !isOfUse(layer, options)).map(announcing);
     const looked = signatures.slice(0, limits.signatureLayers);
-    const candidates = await mapConcurrent(looked, parallel, (layer) => readLayer(source, origin, layer));
+    const candidates = await mapConcurrent(looked, parallel, (layer) =>
+      readLayer(source, origin, layer, asked.maxBytes),
+    );
     const problem = looked.length < signatures.length ? tooManyLayers(name) : undefined;
     const error = problemOf(source, candidates, problem);
     return { report: { place, where: name, found: candidates.length, others, ...error }, candidates };
@@ -285,11 +329,12 @@ async function readLayer(
   source: Source,
   origin: CandidateOrigin,
   layer: Descriptor,
+  maxBytes: number,
 ): Promise<DiscoveredCandidate> {
   try {
-    return { ...origin, layer, content: await source.fetch.blob(layer, limits.payloadBytes) };
+    return { ...origin, layer, content: await source.fetch.blob(layer, maxBytes) };
   } catch (cause) {
-    const error = wrapError(cause, 'ERR_INTERNAL', `the signature payload ${layer.digest} could not be read`);
+    const error = wrapError(cause, 'ERR_INTERNAL', `the layer ${layer.digest} could not be read`);
     return { ...origin, layer, error };
   }
 }

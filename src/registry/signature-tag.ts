@@ -1,4 +1,4 @@
-/** Adding signatures in the cosign format to the `.sig` manifest of an image, so that nobody's get lost. */
+/** Adding signatures in the cosign format to the `.sig` or `.att` manifest of an image, so that nobody's get lost. */
 import { type Digest, digestOf } from '../core/digest.ts';
 import { fromUtf8, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
@@ -43,7 +43,7 @@ export async function prepareSignatureTag(
   return { manifest: stored?.descriptor.digest, layers, configs: new Set([digestOf(config)]) };
 }
 
-/** A layer to append to the `.sig` manifest. */
+/** A layer to append to the `.sig` manifest, or to one like it. */
 export interface SignatureLayerToAttach {
   /** The layer with its annotations. Its blob is already stored. */
   readonly layer: Descriptor;
@@ -51,6 +51,8 @@ export interface SignatureLayerToAttach {
   readonly subject: Digest;
   /** Before the tag: cosign's `--attachment-tag-prefix`. */
   readonly tagPrefix?: string | undefined;
+  /** The tag of another manifest that is made in the same way, of attestations. */
+  readonly tag?: string | undefined;
   /** What {@link prepareSignatureTag} did. */
   readonly prepared?: PreparedSignatureTag | undefined;
 }
@@ -73,7 +75,7 @@ export async function attachSignatureLayer(
   runtime: Runtime,
   options: CallOptions = {},
 ): Promise<AttachedSignatureLayer> {
-  const tag = signatureTag(attached.subject, attached.tagPrefix);
+  const tag = attached.tag ?? signatureTag(attached.subject, attached.tagPrefix);
   const list = signatureList(repository, tag, attached.prepared?.configs ?? new Set(), options);
   const { layer } = attached;
   const ours = new Map([[layerKey(layer), goJson(descriptorJson(layer))]]);

@@ -19,6 +19,8 @@ export type RecordableSignature = RecordableFields &
 
 interface RecordableFields {
   readonly signature: Uint8Array;
+  /** What timestamps are of, when that is not the signature. */
+  readonly stampedBytes?: Uint8Array | undefined;
   /** The envelope's parts, when what was signed is one. */
   readonly envelope?: { readonly payload: Uint8Array; readonly payloadType: string } | undefined;
   readonly publicKey: PublicKey;

@@ -62,7 +62,9 @@ export function requirePredicateType(found: string, accepted: readonly string[],
     'ERR_VERIFY_PREDICATE_TYPE',
     `${what} is of type ${JSON.stringify(found.slice(0, 200))}, not ${accepted.join(' or ')}`,
     {
-      hint: 'An attestation is not a signature of the image; sign the image itself.',
+      hint: accepted.includes(signPredicateType)
+        ? 'An attestation is not a signature of the image; sign the image itself.'
+        : 'It says something else about the image than what is asked for.',
       details: { found: found.slice(0, 200), accepted },
     },
   );

@@ -4,6 +4,7 @@
  */
 import { type Digest, digestOf } from '../core/digest.ts';
 import { BoltsealError } from '../core/errors.ts';
+import { parseAttestationLayer } from '../formats/attestation-layer.ts';
 import { parseBundle } from '../formats/bundle.ts';
 import { parseSignatureLayer } from '../formats/cosign-layer.ts';
 import { preAuthEncoding } from '../formats/dsse.ts';
@@ -18,11 +19,11 @@ export type SignatureFormat = 'bundle' | 'cosign';
 /** Where a candidate was found, for reports. */
 export interface EntityOrigin {
   readonly format: SignatureFormat;
-  /** `referrers-api`, `fallback-tag`, `signature-tag` (`sha256-….sig`) or `file`. */
-  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag' | 'file';
+  /** `referrers-api`, `fallback-tag`, `signature-tag` (`sha256-….sig`), `attestation-tag` (`….att`) or `file`. */
+  readonly place: 'referrers-api' | 'fallback-tag' | 'signature-tag' | 'attestation-tag' | 'file';
   /** The digest of the manifest that carries it. */
   readonly manifest?: Digest;
-  /** The digest of the bytes that hold it: the bundle, or the simple-signing payload. */
+  /** The digest of the bytes that hold it: the bundle, the simple-signing payload, or the envelope of a layer. */
   readonly content: Digest;
 }
 
@@ -41,6 +42,11 @@ export interface SignedEntity {
   readonly signature: Uint8Array;
   /** What the signer says verifies it; never trusted by itself. */
   readonly material: VerificationMaterial;
+  /**
+   * The envelope with its signature as it is stored, when it is stored by itself. Timestamps are then of these bytes, as
+   * cosign has it, and of the signature otherwise.
+   */
+  readonly storedEnvelope?: Uint8Array;
 }
 
 /** What a payload claims, once decoded: which images, under which type, with which annotations. */
@@ -112,5 +118,34 @@ export function entityFromSignatureLayer(
     payloadType,
     signature,
     material,
+  };
+}
+
+/**
+ * The entity a layer of an `.att` manifest holds; `content` is the layer's content, whose digest the caller has verified.
+ * Nothing is verified here. Throws what `parseAttestationLayer` throws, and `ERR_VERIFY_UNSUPPORTED` for an envelope with
+ * several signatures: it would not be clear whose the material is.
+ */
+export function entityFromAttestationLayer(
+  layer: Descriptor,
+  content: Uint8Array,
+  source: EntitySource,
+): SignedEntity {
+  const what = `the layer ${layer.digest}`;
+  const { envelope, material } = parseAttestationLayer(layer, content, what);
+  const { payload, payloadType, signatures } = envelope;
+  const [only, ...others] = signatures;
+  if (only === undefined || others.length > 0) {
+    throw new BoltsealError('ERR_VERIFY_UNSUPPORTED', `${what} has ${signatures.length} signatures, not one`);
+  }
+  return {
+    origin: { format: 'cosign', ...source, content: layer.digest },
+    encoding: 'dsse',
+    signedBytes: preAuthEncoding(payloadType, payload),
+    payload,
+    payloadType,
+    signature: only.signature,
+    material,
+    storedEnvelope: content,
   };
 }

@@ -91,7 +91,8 @@ function verifyTimestamps(
   trust: Trust,
   threshold: number,
 ): readonly VerifiedTimestamp[] {
-  const verified = material.timestamps.flatMap((der) => verifyTimestamp(der, content.signature, trust) ?? []);
+  const stamped = content.stampedBytes ?? content.signature;
+  const verified = material.timestamps.flatMap((der) => verifyTimestamp(der, stamped, trust) ?? []);
   const count = new Set(verified.map(({ authority }) => authority.authority)).size;
   if (count >= threshold) return verified;
   throw missingTimestamps(material.timestamps.length, verified.length, count, threshold, trust);

@@ -54,7 +54,8 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
   };
 }
 
-function contentOf({ encoding, signature, signedBytes, payload, payloadType }: SignedEntity): SignedContent {
+function contentOf(entity: SignedEntity): SignedContent {
+  const { encoding, signature, signedBytes, payload, payloadType, storedEnvelope } = entity;
   const envelope = encoding === 'dsse' ? { payload, payloadType } : undefined;
-  return { signature, digest: digestsOf(signedBytes), envelope };
+  return { signature, digest: digestsOf(signedBytes), envelope, stampedBytes: storedEnvelope };
 }

@@ -126,6 +126,100 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./verify.ts'),
   },
   {
+    name: 'attest',
+    summary: 'say something about images, signed, and store it beside them',
+    description: [
+      'Signs a statement about the digest of each IMAGE, with a key or with an identity: the file of --predicate, such as a ' +
+        'bill of materials, the report of a scan, or the provenance of a build. It is stored beside the image without losing ' +
+        'anyone else’s, and verified as a stranger would.',
+      '--type says what the file is. JSON is signed as it stands in the file; of the type custom, which is the default, the ' +
+        'file may be any text. An attestation is no signature of the image.',
+      keylessHelp,
+      imageReferences,
+      passwords,
+    ],
+    args: images,
+    flags: [
+      ...signingFlags,
+      'predicate',
+      'predicate-type',
+      'recursive',
+      'format',
+      'new-bundle-format',
+      'upload',
+      'dry-run',
+      'output',
+      'bundle',
+      'signature-repository',
+      ...registryFlags,
+    ],
+    cosign: ['attest', 'token', 'registry'],
+    examples: [
+      {
+        text: 'A bill of materials.',
+        command:
+          'boltseal attest --key cosign.key --predicate sbom.spdx.json --type spdxjson ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'What another program prints.',
+        command:
+          'trivy image --format cosign-vuln … | boltseal attest --key cosign.key --predicate - --type vuln ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Keyless, of a type of your own.',
+        command:
+          'boltseal attest --predicate review.json --type https://acme.example/review/v1 ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Signed and printed, and stored nowhere.',
+        command:
+          'boltseal attest --key cosign.key --no-upload --predicate note.txt ghcr.io/acme/app@sha256:…',
+      },
+    ],
+    load: () => import('./attest.ts'),
+  },
+  {
+    name: 'verify-attestation',
+    summary: 'verify the attestations of images',
+    description: [
+      'Reads the attestations of each IMAGE wherever signers put them, in bundles and under cosign’s .att tag, and succeeds ' +
+        'when every image has at least one of --type by the key or the identity that is asked for, and that names this very ' +
+        'digest. A signature is not an attestation.',
+      'Standard output is what cosign prints: the envelope of each attestation that was accepted, one a line. --output json ' +
+        'gives a report with a reason for each attestation; --explain gives it for people.',
+      imageReferences,
+    ],
+    args: images,
+    flags: [
+      ...verificationFlags,
+      'required-predicate-type',
+      'check-claims',
+      'local-image',
+      'signature-repository',
+      'attestation-output',
+      'explain',
+      ...registryFlags,
+    ],
+    cosign: ['verifyAttestation', 'token', 'registry'],
+    examples: [
+      {
+        text: 'A bill of materials, with a public key.',
+        command: 'boltseal verify-attestation --key cosign.pub --type spdxjson ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'Keyless: by the release workflow of a GitHub repository.',
+        command:
+          'boltseal verify-attestation --repo acme/app --workflow release.yml --ref refs/heads/main --type slsaprovenance1 ghcr.io/acme/app@sha256:…',
+      },
+      {
+        text: 'The statement itself.',
+        command:
+          'boltseal verify-attestation --key cosign.pub --type spdxjson ghcr.io/acme/app@sha256:… | jq -r .payload | base64 -d',
+      },
+    ],
+    load: () => import('./verify-attestation.ts'),
+  },
+  {
     name: 'sign-blob',
     summary: 'sign a file',
     description: [

@@ -1,74 +1,40 @@
 import { BoltsealError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import {
-  type GivenSignature,
-  type VerificationReport,
-  type VerifyOutcome,
-  verifyImages,
-} from '../../flows/verify-image.ts';
+import type { GivenSignature, VerifyOutcome } from '../../flows/verify-image.ts';
 import type { CommandContext } from '../command.ts';
-import { annotationsOf, imageOptions } from '../image-options.ts';
-import { reportFailures } from '../outcomes.ts';
-import { startProgress } from '../progress.ts';
+import { annotationsOf } from '../image-options.ts';
 import { decodeSignature } from '../values.ts';
 import { signerOptions } from '../verification-options.ts';
 import { printVerified } from '../verify/cosign-output.ts';
-import { explain, reportOf, verificationDocument } from '../verify/report.ts';
+import { reportOf, verificationDocument } from '../verify/report.ts';
+import { verifyAndReport, warnOfClaims } from '../verify/run.ts';
 
 /** Verifies each image, and prints what cosign prints. */
 export async function run(context: CommandContext): Promise<number | undefined> {
-  const { flags, output } = context;
+  const { flags } = context;
   const signer = await signerOptions(context);
   const annotations = annotationsOf(flags, 'required-annotations');
-  if (!flags.get('check-claims')) {
-    output.warn('--check-claims=false: a signature of any other image by this signer is accepted too');
-  }
+  warnOfClaims(context, 'signature');
   const given = await givenSignatures(context);
-  const runtime = await context.runtime();
-  const references = context.args.map((text) => (flags.get('local-image') ? localImage(text) : text));
-  const options = {
-    ...(await imageOptions(context, references)),
-    ...signer,
-    annotations,
-    checkClaims: flags.get('check-claims'),
-    given,
-  };
-  const progress = startProgress(context, 'verified', references.length);
-  const outcomes = await verifyImages(references, options, runtime, () => progress.step()).finally(() =>
-    progress.end(),
-  );
-  // A key or trusted root that cannot be loaded is one error, and not one for each image.
-  await Promise.all([signer.keys, signer.trust]);
-  if (flags.get('explain')) {
-    for (const outcome of outcomes) context.io.stderr.write(explain(outcome, output.style));
-  }
-  print(outcomes, context);
-  return reportFailures(
-    outcomes.map((outcome) => ('error' in outcome ? outcome : {})),
-    context,
-  );
+  return verifyAndReport(context, {
+    what: 'signature',
+    signer,
+    options: { annotations, given },
+    print: (outcomes) => print(outcomes, context),
+  });
 }
 
 function print(outcomes: readonly VerifyOutcome[], context: CommandContext): void {
   const { flags, output } = context;
   const form = flags.get('verify-output');
   if (form === 'json') {
-    output.document('boltseal.verify/1', { images: outcomes.map(verificationDocument) });
+    output.document('boltseal.verify/1', { images: outcomes.map((one) => verificationDocument(one)) });
     return;
   }
   for (const outcome of outcomes) {
-    const report = verified(outcome);
-    if (report === undefined) continue;
-    printVerified(outcome.reference, report, context, form);
+    const report = 'error' in outcome ? undefined : reportOf(outcome);
+    if (report !== undefined) printVerified(outcome.reference, report, context, form);
   }
-}
-
-function verified(outcome: VerifyOutcome): VerificationReport | undefined {
-  return 'error' in outcome ? undefined : reportOf(outcome);
-}
-
-function localImage(text: string): string {
-  return text.startsWith('oci:') ? text : `oci:${text}`;
 }
 
 /** Signatures given as files, or undefined when those of the registry are meant. */

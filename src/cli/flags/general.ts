@@ -70,6 +70,16 @@ export const generalFlags = {
     help: 'cosign: the JSON array that cosign prints; text: its elements, one a line; json: the whole report.',
   },
 
+  'attestation-output': {
+    name: 'output',
+    type: 'enum',
+    short: 'o',
+    values: ['cosign', 'text', 'json'],
+    default: 'cosign',
+    group: 'Output',
+    help: 'cosign and text: the signed envelopes, one a line, as cosign prints them; json: the whole report.',
+  },
+
   // ---- every command
   timeout: {
     type: 'duration',

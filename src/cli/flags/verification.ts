@@ -6,7 +6,15 @@ export const verifyFlags = {
     type: 'boolean',
     default: true,
     group: 'Verification',
-    help: 'Compare what was signed with the image. Turned off, a signature of another image is accepted too.',
+    help: 'Compare what was signed with the image. Turned off, a signature or attestation of another image is accepted too.',
+  },
+  'required-predicate-type': {
+    name: 'type',
+    type: 'string',
+    default: 'custom',
+    value: 'TYPE',
+    group: 'Verification',
+    help: 'What kind of statement it must be: custom, slsaprovenance, slsaprovenance1, spdx, spdxjson, cyclonedx, vuln, openvex, link, or a URI.',
   },
   payload: {
     type: 'string',

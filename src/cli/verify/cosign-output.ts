@@ -4,9 +4,11 @@ import { goJson, isJsonObject, type Json, type JsonObject, parseJson } from '../
 import { limits } from '../../core/limits.ts';
 import { distinctSignatures, type VerificationReport } from '../../flows/verify-image.ts';
 import { timestampJson } from '../../formats/cosign-layer.ts';
+import { encodeEnvelope } from '../../formats/dsse.ts';
 import { type FulcioExtensionName, fulcioExtensionOid } from '../../formats/fulcio-extensions.ts';
 import { formatReference, parseReference } from '../../formats/reference.ts';
 import { rekorBundleJson } from '../../formats/rekor-bundle.ts';
+import type { SignedEntity } from '../../verify/entity.ts';
 import type { Evidence, SignedBy } from '../../verify/verdict.ts';
 import type { CommandContext } from '../command.ts';
 import type { Output } from '../output.ts';
@@ -144,6 +146,23 @@ export function printVerified(
     if (!isBundle(evidence)) printCertificate(evidence.signedBy, output);
     output.data(`${cosignLine(reference, evidence)}\n`);
   }
+}
+
+/**
+ * What cosign prints of the attestations of an image: each envelope as one line, once when it is there in both formats.
+ * One that is stored by itself is printed as it is stored, unless it would be more than a line.
+ */
+export function printAttestations(reference: string, report: VerificationReport, output: Output): void {
+  const accepted = distinctSignatures(report.accepted);
+  printChecks(reference, accepted, false, output);
+  for (const { entity } of accepted) output.data(`${envelopeLine(entity)}\n`);
+}
+
+function envelopeLine({ storedEnvelope, payload, payloadType, signature }: SignedEntity): string {
+  const stored = storedEnvelope && fromUtf8(storedEnvelope, 'the envelope');
+  if (stored !== undefined && /^[ -~]*$/.test(stored)) return stored;
+  const envelope = encodeEnvelope({ payload, payloadType, signatures: [{ signature }] });
+  return fromUtf8(envelope, 'the envelope');
 }
 
 function printChecks(

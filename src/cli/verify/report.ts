@@ -3,6 +3,7 @@ import { VerificationError, type VerificationReport, type VerifyOutcome } from '
 import type { Descriptor } from '../../formats/oci.ts';
 import { withoutPassword } from '../../formats/reference.ts';
 import { announcedPredicateType } from '../../formats/referrer-manifest.ts';
+import { signPredicateType } from '../../formats/statement.ts';
 import type { EntityOrigin } from '../../verify/entity.ts';
 import type { Evidence, Refusal, SignedBy, VerifiedMaterial } from '../../verify/verdict.ts';
 import { errorDocument } from '../report-error.ts';
@@ -15,19 +16,23 @@ export function reportOf(outcome: VerifyOutcome): VerificationReport | undefined
   return outcome.error instanceof VerificationError ? outcome.error.report : undefined;
 }
 
+/** What was looked for. */
+export type Wanted = 'signature' | 'attestation';
+
 /** Where was looked, what was found, why each was accepted or refused. */
-export function explain(outcome: VerifyOutcome, style: Style): string {
+export function explain(outcome: VerifyOutcome, what: Wanted, style: Style): string {
   const report = reportOf(outcome);
   const lines = [style.bold(report?.reference ?? withoutPassword(outcome.reference))];
   if (report === undefined) {
-    lines.push('  signatures were not looked for');
+    lines.push(`  ${what}s were not looked for`);
   } else {
     lines.push('  looked at');
     for (const { place, where, found, others = [], error } of report.places) {
-      const beside = others.length === 0 ? '' : `, and ${others.length} that are no signatures`;
+      const no = what === 'signature' ? 'that are no signatures' : 'that are something else';
+      const beside = others.length === 0 ? '' : `, and ${others.length} ${no}`;
       const result =
         error === undefined ? `${found} found${beside}` : style.red(`${error.message} (${error.code})`);
-      lines.push(`    ${place}  ${where}: ${result}`, ...otherLines(others));
+      lines.push(`    ${place}  ${where}: ${result}`, ...otherLines(others, what));
     }
     for (const evidence of report.accepted) lines.push(...acceptedLines(evidence, style));
     for (const refusal of report.refused) lines.push(...refusedLines(refusal, style));
@@ -36,16 +41,17 @@ export function explain(outcome: VerifyOutcome, style: Style): string {
 }
 
 /** What else is there, each kind once: an attestation by what it is about. */
-function otherLines(others: readonly Descriptor[]): readonly string[] {
+function otherLines(others: readonly Descriptor[], what: Wanted): readonly string[] {
   const counts = new Map<string, number>();
   for (const other of others) {
     const predicateType = announcedPredicateType(other);
-    const kind =
-      predicateType === undefined ? (other.artifactType ?? other.mediaType) : `attestation ${predicateType}`;
+    const named = predicateType === signPredicateType ? 'signature' : `attestation ${predicateType}`;
+    const kind = predicateType === undefined ? (other.artifactType ?? other.mediaType) : named;
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
+  const no = what === 'signature' ? 'not a signature' : 'not asked for';
   return [...counts].map(
-    ([kind, count]) => `      not a signature: ${inline(kind)}${count === 1 ? '' : ` (${count} times)`}`,
+    ([kind, count]) => `      ${no}: ${inline(kind)}${count === 1 ? '' : ` (${count} times)`}`,
   );
 }
 
@@ -90,16 +96,20 @@ function refusedLines({ origin, error }: Refusal, style: Style): readonly string
 
 function originText({ format, place, manifest, content }: EntityOrigin): string {
   const carrier = manifest === undefined || manifest === content ? '' : ` in ${manifest}`;
-  return `${format === 'bundle' ? 'bundle' : 'cosign signature'} ${content}${carrier} (${place})`;
+  const cosign = place === 'attestation-tag' ? 'cosign attestation' : 'cosign signature';
+  return `${format === 'bundle' ? 'bundle' : cosign} ${content}${carrier} (${place})`;
 }
 
-/** One image of the document `boltseal.verify/1`. */
-export function verificationDocument(outcome: VerifyOutcome): object {
+/** One image of the document of a command. `describe` tells of what was accepted what not every command does. */
+export function verificationDocument(
+  outcome: VerifyOutcome,
+  describe?: (evidence: Evidence) => object,
+): object {
   const report = reportOf(outcome);
   return {
     reference: withoutPassword(outcome.reference),
     verified: 'report' in outcome,
-    ...(report === undefined ? {} : reportDocument(report)),
+    ...(report === undefined ? {} : reportDocument(report, describe)),
     ...('error' in outcome ? { error: errorDocument(outcome.error) } : {}),
   };
 }
@@ -113,7 +123,10 @@ function otherDocument(other: Descriptor): object {
   };
 }
 
-function reportDocument({ reference, digest, places, accepted, refused }: VerificationReport): object {
+function reportDocument(
+  { reference, digest, places, accepted, refused }: VerificationReport,
+  describe: (evidence: Evidence) => object = ({ annotations }) => ({ annotations }),
+): object {
   return {
     image: reference,
     digest,
@@ -124,14 +137,16 @@ function reportDocument({ reference, digest, places, accepted, refused }: Verifi
       others: others.map(otherDocument),
       ...(error === undefined ? {} : { error: errorDocument(error) }),
     })),
-    accepted: accepted.map(({ entity, claim, annotations, claimsChecked, signedBy, material }) => ({
-      ...entity.origin,
-      type: claim.type,
-      ...(claim.dockerReference === undefined ? {} : { dockerReference: claim.dockerReference }),
-      annotations,
-      claimsChecked,
-      signedBy: signedByDocument(signedBy),
-      ...materialDocument(material),
+    accepted: accepted.map((evidence) => ({
+      ...evidence.entity.origin,
+      type: evidence.claim.type,
+      ...(evidence.claim.dockerReference === undefined
+        ? {}
+        : { dockerReference: evidence.claim.dockerReference }),
+      ...describe(evidence),
+      claimsChecked: evidence.claimsChecked,
+      signedBy: signedByDocument(evidence.signedBy),
+      ...materialDocument(evidence.material),
     })),
     refused: refused.map(({ origin, error }) => ({ ...origin, ...errorDocument(error) })),
   };
