@@ -43,8 +43,8 @@ export interface SignedEntity {
   /** What the signer says verifies it; never trusted by itself. */
   readonly material: VerificationMaterial;
   /**
-   * The envelope with its signature as it is stored, when it is stored by itself. Timestamps are then of these bytes, as
-   * cosign has it, and of the signature otherwise.
+   * The envelope with its signature as it is stored, when it is stored by itself. cosign has these bytes timestamped, and
+   * not the signature; cosign 3 makes timestamps of the signature there too, which it does not accept itself.
    */
   readonly storedEnvelope?: Uint8Array;
 }

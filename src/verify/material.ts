@@ -91,8 +91,10 @@ function verifyTimestamps(
   trust: Trust,
   threshold: number,
 ): readonly VerifiedTimestamp[] {
-  const stamped = content.stampedBytes ?? content.signature;
-  const verified = material.timestamps.flatMap((der) => verifyTimestamp(der, stamped, trust) ?? []);
+  const { signature, storedEnvelope } = content;
+  const verified = material.timestamps.flatMap(
+    (der) => verifyTimestamp(der, signature, trust, storedEnvelope) ?? [],
+  );
   const count = new Set(verified.map(({ authority }) => authority.authority)).size;
   if (count >= threshold) return verified;
   throw missingTimestamps(material.timestamps.length, verified.length, count, threshold, trust);

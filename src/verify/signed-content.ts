@@ -13,8 +13,8 @@ export interface SignedContent {
   digest(hash: SignatureHash): Uint8Array | undefined;
   /** When an envelope was signed: what is in it. What the signature covers is its pre-authentication encoding. */
   readonly envelope?: { readonly payload: Uint8Array; readonly payloadType: string } | undefined;
-  /** What its timestamps are of, when that is not the signature. */
-  readonly stampedBytes?: Uint8Array | undefined;
+  /** The envelope with the signature, when it is stored by itself: then its timestamps may be of these bytes. */
+  readonly storedEnvelope?: Uint8Array | undefined;
 }
 
 /** Who signed: what a log entry must name. */

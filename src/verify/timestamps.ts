@@ -26,7 +26,7 @@ export interface VerifiedTimestamp {
 }
 
 /**
- * Verifies that `response` (TimeStampResp DER) is a timestamp of `signature`, by an authority of the trusted root that
+ * Verifies that `response` (TimeStampResp DER) is a timestamp of `signature` or of one of the `wholes` that hold it, by an authority of the trusted root that
  * was trusted and whose whole chain was valid at that time. Undefined when no authority of the trusted root has the
  * certificate it names; certificates inside of it are never looked at. Throws `ERR_VERIFY_TIMESTAMP`,
  * `ERR_TIMESTAMP_INVALID` and `ERR_LIMIT_EXCEEDED`.
@@ -35,12 +35,13 @@ export function verifyTimestamp(
   response: Uint8Array,
   signature: Uint8Array,
   trust: Trust,
+  whole?: Uint8Array,
 ): VerifiedTimestamp | undefined {
   const token = requireGranted(parseTimestampResponse(response, 'a timestamp'), 'a timestamp');
   const named = trust.timestampAuthorities(token.signer.identifier);
   const [first] = named;
   if (first === undefined) return undefined;
-  checkImprint(token, signature);
+  checkImprint(token, whole === undefined ? [signature] : [whole, signature]);
   const signer = named.find(({ chain }) => isSignedBy(token, chain[0]));
   if (signer === undefined) {
     throw refused(`is not signed by ${JSON.stringify(first.trusted.uri.slice(0, 200))}, which it names`);
@@ -66,12 +67,12 @@ function digest(name: HashName, bytes: Uint8Array): Uint8Array {
   return name === 'sha256' ? sha256(bytes) : hash(name, bytes, 'buffer');
 }
 
-/** What was timestamped is the signature, and nothing that must be understood is not. */
-function checkImprint({ info }: TimestampToken, signature: Uint8Array): void {
+/** What was timestamped is one of `messages`, and nothing that must be understood is not. */
+function checkImprint({ info }: TimestampToken, messages: readonly Uint8Array[]): void {
   const { imprint, criticalExtensions } = info;
   const name = hashNameOf(imprint.hashAlgorithm);
   if (name === undefined) throw refused('uses an unsupported hash');
-  if (!equalBytes(digest(name, signature), imprint.digest)) {
+  if (!messages.some((message) => equalBytes(digest(name, message), imprint.digest))) {
     throw refused(
       'is of another signature',
       'It was copied here from another bundle, or the signature was replaced.',

@@ -57,5 +57,5 @@ export function verifyEntity(entity: SignedEntity, required: EntityRequirements)
 function contentOf(entity: SignedEntity): SignedContent {
   const { encoding, signature, signedBytes, payload, payloadType, storedEnvelope } = entity;
   const envelope = encoding === 'dsse' ? { payload, payloadType } : undefined;
-  return { signature, digest: digestsOf(signedBytes), envelope, stampedBytes: storedEnvelope };
+  return { signature, digest: digestsOf(signedBytes), envelope, storedEnvelope };
 }
