@@ -10,7 +10,9 @@ import {
 import { type Digest, digestOf } from '../core/digest.ts';
 import { utf8 } from '../core/encoding.ts';
 import { limits } from '../core/limits.ts';
+import { attestationLayer, attestationTag } from '../formats/attestation-layer.ts';
 import { bundleMediaType } from '../formats/bundle.ts';
+import { signatureManifest } from '../formats/cosign-layer.ts';
 import {
   type Descriptor,
   describe,
@@ -93,6 +95,41 @@ test('where only the manifest announces it, its bundle is not fetched', async ()
   assert.ok(asked.every((path) => !path.includes('/blobs/')));
   const options = { predicateTypes: [spdx] };
   assert.equal((await discoverSignatures(world.repository, subject, options)).candidates.length, 1);
+});
+
+test('attestations are looked for under the .att tag in place of the .sig tag, of the types asked for', async () => {
+  const { repository, runtime } = await makeWorld(true);
+  const envelope = utf8('an envelope');
+  const types = { wanted: 'https://example.com/wanted/v1', other: 'https://example.com/other/v1' };
+  const wanted = attestationLayer(envelope, types.wanted);
+  const large = { ...wanted, digest: digestOf(utf8('large')), size: limits.bundleBytes + 1 };
+  const layers = [attestationLayer(utf8('{"other":1}'), types.other), wanted, large];
+  await repository.putBlob(envelope);
+  await repository.putManifest(signatureManifest(layers), mediaTypes.manifest, {
+    tag: attestationTag(subject),
+  });
+  const before = runtime.seen.length;
+  const found = await discoverSignatures(repository, subject, { predicateTypes: [types.wanted] });
+  assert.deepEqual(
+    found.candidates.map(({ place, format, layer, error }) => [place, format, layer?.digest, error?.code]),
+    [
+      ['attestation-tag', 'cosign', wanted.digest, undefined],
+      ['attestation-tag', 'cosign', large.digest, 'ERR_LIMIT_EXCEEDED'],
+    ],
+  );
+  const [, tag, ...others] = found.places;
+  assert.deepEqual(others, []);
+  assert.deepEqual(tag?.others?.map(announcedPredicateType), [types.other]);
+  // The list, the tag, and the one envelope.
+  const asked = runtime.seen.slice(before).map(({ url }) => url.pathname);
+  assert.equal(asked.length, 3);
+  assert.ok(asked.every((path) => !path.endsWith('.sig')));
+
+  const placesFor = async (predicateTypes: readonly string[] | undefined): Promise<readonly string[]> =>
+    (await discoverSignatures(repository, subject, { predicateTypes })).places.map(({ place }) => place);
+  assert.deepEqual(await placesFor(undefined), ['referrers-api', 'signature-tag']);
+  const both = ['referrers-api', 'signature-tag', 'attestation-tag'];
+  assert.deepEqual(await placesFor([signPredicateType, types.wanted]), both);
 });
 
 test('the content of all candidates together has a bound', async () => {

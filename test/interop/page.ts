@@ -16,6 +16,7 @@ const sections = {
   keys: 'Keys',
   cli: 'Command lines',
   output: 'What `verify` prints',
+  attestations: 'Attestations',
   tools: 'Other commands and programs',
   busybox: 'A real image',
   signers: 'Many signers at once',
