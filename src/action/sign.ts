@@ -257,8 +257,8 @@ function commandsFor(
     signatureRepository,
     predicateType,
   };
-  const cosign = { title: 'Verify with cosign', command: cosignCommand(what) };
-  return predicateType === undefined
-    ? [{ title: 'Verify with Boltseal', command: boltsealCommand(what) }, cosign]
-    : [cosign];
+  return [
+    { title: 'Verify with Boltseal', command: boltsealCommand(what) },
+    { title: 'Verify with cosign', command: cosignCommand(what) },
+  ];
 }

@@ -19,11 +19,11 @@ export interface Verifiable {
 /** What the file of the public key is called in commands. */
 export const publicKeyFile = 'cosign.pub';
 
-/** The command for Boltseal. It verifies signatures; of an attestation there is none. */
+/** The command for Boltseal. */
 export function boltsealCommand(what: Verifiable): string {
   const elsewhere = what.signatureRepository;
   const words = [
-    ...['npx', 'boltseal', 'verify'],
+    ...['npx', 'boltseal', ...commandWords(what)],
     ...signerWords(what, ['--insecure-ignore-tlog', '--use-signed-timestamps']),
     ...(elsewhere === undefined ? [] : ['--signature-repository', elsewhere]),
     // A comma before another pair begins an annotation of its own.
@@ -35,10 +35,10 @@ export function boltsealCommand(what: Verifiable): string {
 
 /** The command for cosign 3. */
 export function cosignCommand(what: Verifiable): string {
-  const { predicateType, references, signatureRepository } = what;
+  const { references, signatureRepository } = what;
   const words = [
     'cosign',
-    ...(predicateType === undefined ? ['verify'] : ['verify-attestation', '--type', predicateType]),
+    ...commandWords(what),
     ...signerWords(what, ['--insecure-ignore-tlog=true', '--use-signed-timestamps']),
     // cosign reads a list of pairs, in which none of these can stand.
     ...annotationWords(what.annotations, /^[^=,"]+=[^=,"]*$/),
@@ -49,6 +49,10 @@ export function cosignCommand(what: Verifiable): string {
   return signatureRepository === undefined
     ? command
     : `COSIGN_REPOSITORY=${shellWord(signatureRepository)} ${command}`;
+}
+
+function commandWords({ predicateType }: Verifiable): readonly string[] {
+  return predicateType === undefined ? ['verify'] : ['verify-attestation', '--type', predicateType];
 }
 
 function signerWords(

@@ -332,7 +332,7 @@ suite('attest', { skip }, () => {
     await verifiesWithCosign(step);
     assert.match(
       step.outputs['verify-command'] ?? '',
-      /^cosign verify-attestation --type https:\/\/cyclonedx\.org\/bom /,
+      /^npx boltseal verify-attestation --type https:\/\/cyclonedx\.org\/bom /,
     );
     const wanted = {
       mode: 'verify',

@@ -10,6 +10,7 @@ import {
   imageSignings,
   imageVerifierNames,
   newImage,
+  olderFormat,
   serviceFlags,
   signImage,
   verifyImage,
@@ -111,6 +112,42 @@ describe('an index', () => {
     }
     row.observed('Boltseal, cosign 3 and cosign 2 verify each');
   });
+});
+
+describe('attestations by an identity', { concurrency: 2 }, () => {
+  const type = ['--type', 'https://example.com/review/v1'];
+  const cases = [
+    { by: 'Boltseal', ending: '', readers: ['Boltseal', 'cosign 3', 'cosign 2'] },
+    { by: 'cosign 3', ending: '', readers: ['Boltseal', 'cosign 3'] },
+    // Its timestamp there is of the signature, where it and cosign 2 look for one of the envelope.
+    { by: 'cosign 3', ending: ', `.att` and a timestamp', readers: ['Boltseal'] },
+    { by: 'cosign 2', ending: ', `.att`', readers: ['Boltseal', 'cosign 3', 'cosign 2'] },
+  ] as const;
+  for (const { by, ending, readers } of cases) {
+    const row = found.expect(`an image attested by ${by}${ending}`);
+    test(`${by}${ending}`, async (t) => {
+      const open = await session(t);
+      if (open === undefined) return;
+      await initialized(open);
+      const { boltseal, cosign3, cosign2 } = open.clients;
+      const clients = { Boltseal: boltseal, 'cosign 3': cosign3, 'cosign 2': cosign2 };
+      const image = await newImage(open);
+      const predicate = await open.file('review.json', '{"verdict":"good"}');
+      const token = { SIGSTORE_ID_TOKEN: await open.server.token(email) };
+      const older = ending === '' ? [] : [...(by === 'cosign 3' ? olderFormat : []), ...serviceFlags(open)];
+      const words = ['attest', '--yes', '--predicate', predicate, ...type, ...new Set(older)];
+      await clients[by].must([...words, image.reference], token);
+      for (const reader of ['Boltseal', 'cosign 3', 'cosign 2'] as const) {
+        const who = ['--certificate-identity', email, '--certificate-oidc-issuer', open.server.url];
+        const log = reader === 'cosign 2' ? ['--rekor-url', `${open.server.url}/rekor`] : [];
+        const verify = ['verify-attestation', ...who, ...type, ...log, '--use-signed-timestamps'];
+        const { code, stderr } = await clients[reader].run([...verify, image.reference]);
+        const accepts = (readers as readonly string[]).includes(reader);
+        assert.equal(code === 0, accepts, `${reader}: ${stderr}`);
+      }
+      row.observed(`${readers.join(', ')} ${readers.length === 1 ? 'verifies' : 'verify'} it`);
+    });
+  }
 });
 
 describe('less than everything', { concurrency: 2 }, () => {

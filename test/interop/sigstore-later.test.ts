@@ -89,6 +89,30 @@ describe('a log that is down', { concurrency: 3 }, () => {
   });
 });
 
+describe('an attestation', () => {
+  const row = found.expect('the same with `attest`, Rekor v1');
+  test('of an image', async (t) => {
+    const open = await session(t);
+    if (open === undefined) return;
+    await initialized(open);
+    const { boltseal, cosign3, cosign2 } = open.clients;
+    const image = await newImage(open);
+    const deferred = join(open.folder, 'deferred-attestation.json');
+    const defer = ['--signing-config', await downConfig(open, 'Rekor v1'), '--defer-log', deferred];
+    const said = ['--predicate', await open.file('note.txt', 'reviewed\n'), '--type', 'custom'];
+    const token = { SIGSTORE_ID_TOKEN: await open.server.token(email) };
+    await boltseal.must(['attest', ...defer, ...said, image.reference], token);
+    const who = ['--certificate-identity', email, '--certificate-oidc-issuer', open.server.url];
+    const verify = ['verify-attestation', ...who, '--type', 'custom'];
+    assert.equal((await boltseal.run([...verify, image.reference])).code, 10);
+    await boltseal.must(['log', 'submit', deferred]);
+    await boltseal.must([...verify, image.reference]);
+    await cosign3.must([...verify, image.reference]);
+    await cosign2.must([...verify, '--rekor-url', `${open.server.url}/rekor`, image.reference]);
+    row.observed('nothing is published before; then Boltseal, cosign 3, cosign 2 verify it');
+  });
+});
+
 test('docs/reference/interop.md says what was observed', async (t) => {
   if ((await session(t)) === undefined) return;
   const text = 'Signed while the log cannot be reached, and logged later:';
