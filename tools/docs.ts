@@ -261,7 +261,8 @@ const exitMeanings: Readonly<Record<ExitName, string>> = {
   internal: 'An error that no other code stands for; also a file that cannot be read or written.',
   usage:
     'The command line is wrong: unknown or contradictory flags, missing arguments, malformed references.',
-  noSignatureFound: '`verify`: no signature was found.',
+  noSignatureFound:
+    '`verify`: no signature was found. `verify-attestation`: no attestation of the type was found.',
   noSuchImage: 'There is no such image.',
   noMatchingSignature: '`verify`: signatures were found, and none was accepted.',
   noCertificate: 'A certificate was required, and the signature has none.',

@@ -42,11 +42,13 @@ test('the ways to write a flag', () => {
 });
 
 test('booleans are turned off in three ways', () => {
-  for (const word of ['--no-upload', '--upload=false', '--upload=0']) {
+  for (const word of ['--no-upload', '--upload=false', '--upload=0', '--no-upload=true']) {
     assert.equal(parse(['sign', word, 'x']).flags.get('upload'), false, word);
   }
   assert.equal(parse(['sign', 'x']).flags.get('upload'), true);
   assert.match(refused(['sign', '--no-key', 'x']).message, /--no-key/);
+  assert.match(refused(['sign', '--no-key=true', 'x']).message, /--no-key/);
+  assert.match(refused(['sign', '--no-upload=maybe', 'x']).message, /--no-upload/);
   assert.match(refused(['sign', '--upload=maybe', 'x']).message, /true or false/);
 });
 

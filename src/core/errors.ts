@@ -340,11 +340,12 @@ const table = {
 
   ERR_NO_SIGNATURES: {
     exit: 'noSignatureFound',
-    meaning: 'No signature was found for the image, in any of the places looked at.',
+    meaning:
+      'No signature, or no attestation of the type, was found for the image in any of the places looked at.',
   },
   ERR_NO_MATCHING_SIGNATURES: {
     exit: 'noMatchingSignature',
-    meaning: 'Signatures were found and every one was refused.',
+    meaning: 'Signatures or attestations were found and every one was refused.',
   },
   ERR_VERIFY_SIGNATURE: { exit: 'noMatchingSignature', meaning: 'A signature does not verify with the key.' },
   ERR_VERIFY_DIGEST: {
@@ -357,7 +358,8 @@ const table = {
   },
   ERR_VERIFY_PREDICATE_TYPE: {
     exit: 'noMatchingSignature',
-    meaning: 'What was signed is an attestation of another kind, not an image signature.',
+    meaning:
+      'What was signed is a statement of another type than the one asked for: an attestation and no signature, say.',
   },
   ERR_VERIFY_PAYLOAD_TYPE: {
     exit: 'noMatchingSignature',

@@ -44,7 +44,7 @@ test('bash completes commands, flags, values and files', { skip: missing('bash')
   await writeFile(join(folder, 'cosign.key'), '');
   const offers = (...words: string[]): readonly string[] => bashOffers(['boltseal', ...words], folder);
   assert.deepEqual(offers(''), rootWords(commands));
-  assert.deepEqual(offers('ver'), ['verify', 'verify-blob', 'version']);
+  assert.deepEqual(offers('ver'), ['verify', 'verify-attestation', 'verify-blob', 'version']);
   assert.deepEqual(offers('download', ''), ['signature']);
   assert.deepEqual(offers('sign', '--rec'), ['--recursive']);
   assert.deepEqual(offers('sign', '--no-u'), ['--no-upload']);
@@ -69,7 +69,12 @@ function fishOffers(line: string): readonly string[] {
 }
 
 test('fish completes commands, flags and values', { skip: missing('fish') }, () => {
-  assert.deepEqual(fishOffers('boltseal ver').toSorted(), ['verify', 'verify-blob', 'version']);
+  assert.deepEqual(fishOffers('boltseal ver').toSorted(), [
+    'verify',
+    'verify-attestation',
+    'verify-blob',
+    'version',
+  ]);
   assert.deepEqual(fishOffers('boltseal ').toSorted(), [...rootWords(commands)].sort());
   assert.deepEqual(fishOffers('boltseal download ').toSorted(), ['signature']);
   assert.deepEqual(fishOffers('boltseal sign --rec'), ['--recursive']);

@@ -161,9 +161,9 @@ export const commands: readonly CommandSpec[] = [
           'boltseal attest --key cosign.key --predicate sbom.spdx.json --type spdxjson ghcr.io/acme/app@sha256:…',
       },
       {
-        text: 'What another program prints.',
+        text: 'The report of a scan, from standard input.',
         command:
-          'trivy image --format cosign-vuln … | boltseal attest --key cosign.key --predicate - --type vuln ghcr.io/acme/app@sha256:…',
+          'boltseal attest --key cosign.key --predicate - --type vuln ghcr.io/acme/app@sha256:… < scan.json',
       },
       {
         text: 'Keyless, of a type of your own.',
