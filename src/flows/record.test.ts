@@ -82,6 +82,24 @@ test('two logs and an authority, in the order in which they were given, one requ
   }
 });
 
+test('what is timestamped may be more than the signature, and is not what is logged', async (t) => {
+  const runtime = inProcessRuntime(await realServices(t));
+  const signature = await newRecordable(signer, 'envelope');
+  const stampedBytes = new Uint8Array(Buffer.from('the envelope with its signature'));
+  const plain = await createRecorder(both, runtime).record(signature);
+  const { logEntries, timestamps } = await createRecorder(both, runtime).record({
+    ...signature,
+    stampedBytes,
+  });
+  const [der = new Uint8Array(0)] = timestamps;
+  const { info } = requireGranted(parseTimestampResponse(der));
+  assert.equal(hex(info.imprint.digest), createHash('sha256').update(stampedBytes).digest('hex'));
+  assert.deepEqual(
+    logEntries.map(({ canonicalizedBody }) => canonicalizedBody),
+    plain.logEntries.map(({ canonicalizedBody }) => canonicalizedBody),
+  );
+});
+
 test('everything is asked at once', async (t) => {
   const real = await realServices(t);
   let under = 0;

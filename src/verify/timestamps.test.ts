@@ -17,7 +17,7 @@ import {
   withMaterial,
 } from '../../test/support/verification.ts';
 import { derBoolean, derNull, derOid, derSequence } from '../core/der.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, isBoltsealError } from '../core/errors.ts';
 import {
   encodeBasicConstraints,
   encodeExtendedKeyUsage,
@@ -26,6 +26,8 @@ import {
   keyPurposes,
 } from '../formats/extensions.ts';
 import { type TrustedAuthority, type TrustedRoot, trustedAuthority } from '../formats/trusted-root.ts';
+import { verifyTimestamp } from './timestamps.ts';
+import { openTrust } from './trust.ts';
 
 const world = new World();
 const { timeStamping, codeSigning } = keyPurposes;
@@ -60,6 +62,24 @@ describe('timestamps', () => {
           { source: 'timestamp', time: after(7), authority: 'https://tsa.example.com' },
         ]);
       }
+    }
+  });
+
+  it('are of the signature, or of the whole that is stored with it, and of nothing else', () => {
+    const trust = openTrust(world.trustedRoot);
+    const whole = new Uint8Array([...signature, ...artifact]);
+    for (const message of [signature, whole]) {
+      assert.ok(verifyTimestamp(world.timestamp(message), signature, trust, whole));
+    }
+    for (const [message, stored] of [
+      [whole, undefined],
+      [flip(whole), whole],
+      [artifact, whole],
+    ] as const) {
+      assert.throws(
+        () => verifyTimestamp(world.timestamp(message), signature, trust, stored),
+        (error) => isBoltsealError(error, 'ERR_VERIFY_TIMESTAMP'),
+      );
     }
   });
 

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { digestOf } from '../../src/core/digest.ts';
 import { fromUtf8, utf8 } from '../../src/core/encoding.ts';
 import { isBoltsealError } from '../../src/core/errors.ts';
+import { attestationLayer } from '../../src/formats/attestation-layer.ts';
 import { parseBlobBundle } from '../../src/formats/blob-bundle.ts';
 import { encodeBundle, parseBundle } from '../../src/formats/bundle.ts';
 import { parseSignatureLayer, signatureAnnotations } from '../../src/formats/cosign-layer.ts';
@@ -18,7 +19,7 @@ import { parsePem } from '../../src/formats/pem.ts';
 import { parsePublicKey } from '../../src/formats/public-key.ts';
 import { parseSimpleSigning, simpleSigningMediaType } from '../../src/formats/simple-signing.ts';
 import { parseStatement } from '../../src/formats/statement.ts';
-import { entityFromBundle } from '../../src/verify/entity.ts';
+import { entityFromAttestationLayer, entityFromBundle } from '../../src/verify/entity.ts';
 import { byKeys } from '../../src/verify/requirements.ts';
 import { verifyEntity } from '../../src/verify/verify-entity.ts';
 import { vector, vectorImage } from '../vectors/vectors.ts';
@@ -74,6 +75,18 @@ const targets: Readonly<Record<string, Target>> = {
   'blob bundle': {
     decode: (bytes) => parseBlobBundle(bytes, 'x'),
     samples: ['old/blob-keyless-c2.json', 'old/attest-keyless-c3.json', 'old/blob-key-c3.json'].map(vector),
+  },
+  'attestation of a layer, verified': {
+    decode: (bytes) =>
+      verifyEntity(
+        entityFromAttestationLayer(attestationLayer(bytes, 'x'), bytes, { place: 'attestation-tag' }),
+        {
+          signer: byKeys([parsePublicKey(vector('keys/signing.pub'), 'x')]),
+          digest: digestOf(utf8('never this one')),
+          predicateTypes: ['https://cosign.sigstore.dev/attestation/v1'],
+        },
+      ),
+    samples: ['attest/attest-custom-old2.layer1.json', 'attest/attest-custom-old3.layer1.json'].map(vector),
   },
   envelope: {
     decode: (bytes) => parseEnvelope(bytes, 'x'),
