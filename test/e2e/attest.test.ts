@@ -139,7 +139,7 @@ async function storeTag(
   await pushManifest(registry, image.repository, mediaType, manifest, attestationTag(digestIn(image)));
 }
 
-describe('attest and verify-attestation', () => {
+describe('attest and verify-attestation', { concurrency: 4 }, () => {
   it('both formats hold one statement, printed once, beside an image that is not signed', async () => {
     const { reference, digest } = await newImage();
     assert.equal((await verify(reference)).code, 10);
@@ -233,7 +233,7 @@ describe('attest and verify-attestation', () => {
   });
 });
 
-describe('attestations that say something else_fail', () => {
+describe('attestations that say something else_fail', { concurrency: 4 }, () => {
   it('of another type, announced or not', async () => {
     const image = await newImage();
     const other = await sign(statementOf(image, { predicateType: 'https://example.com/other/v1' }));
@@ -326,7 +326,7 @@ describe('attestations that say something else_fail', () => {
   });
 });
 
-describe('what cannot be attested_fail', () => {
+describe('what cannot be attested_fail', { concurrency: 4 }, () => {
   const refusals: readonly [what: string, words: readonly string[], code: ErrorCode][] = [
     ['no predicate', ['--key', 'a.key'], 'ERR_USAGE'],
     ['a predicate that is not there', ['--predicate', 'nowhere.json'], 'ERR_FILE_READ'],

@@ -75,7 +75,7 @@ async function verify(
   return runProgram(verifier === 'cosign 3' ? paths.cosign3 : paths.cosign2, words);
 }
 
-describe('who verifies whose attestation', { concurrency: 3 }, () => {
+describe('attestations', { concurrency: 4 }, () => {
   for (const attester of attesters) {
     const row = found.expect(attester);
     test(attester, async (t) => {
@@ -107,9 +107,7 @@ describe('who verifies whose attestation', { concurrency: 3 }, () => {
       );
     });
   }
-});
 
-describe('several attestations', { concurrency: 2 }, () => {
   const mixed = found.expect('several of Boltseal, cosign 3 and cosign 2, of two types, in one `.att`');
   test('in one `.att`', async (t) => {
     const open = await session(t);
