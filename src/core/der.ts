@@ -337,13 +337,17 @@ export function derInteger(value: number | bigint | Uint8Array): Uint8Array {
 export function derOid(dotted: string): Uint8Array {
   const [top = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   const bytes: number[] = [];
-  for (const arc of [top * 40 + second, ...rest]) {
-    const part = [arc % 128];
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128))
-      part.unshift((left % 128) + 128);
-    bytes.push(...part);
-  }
-  return encodeDer(derTags.objectIdentifier, Uint8Array.from(bytes));
+  pushArc(bytes, top * 40 + second);
+  for (const arc of rest) pushArc(bytes, arc);
+  return encodeDer(derTags.objectIdentifier, new Uint8Array(bytes));
+}
+
+/** Base 128, the most significant digit first; all but the last have their high bit set. */
+function pushArc(bytes: number[], arc: number): void {
+  let unit = 1;
+  while (unit * 128 <= arc) unit *= 128;
+  for (; unit > 1; unit /= 128) bytes.push((Math.floor(arc / unit) % 128) + 128);
+  bytes.push(arc % 128);
 }
 
 /** BOOLEAN. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { base64, fromBase64 } from './encoding.ts';
+import { base64, fromBase64, fromUtf8 } from './encoding.ts';
 import { isBoltsealError } from './errors.ts';
 
 /** What Node makes of a text, when writing it again gives the same text. */
@@ -68,4 +68,51 @@ it('base64 is read as Node writes it, whatever the text', () => {
     }),
     { numRuns: 3_000, seed: 2 },
   );
+});
+
+it('UTF-8 is read as a strict decoder reads it, whatever the bytes', () => {
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const check = (bytes: Uint8Array): void => {
+    let expected: string | undefined;
+    try {
+      expected = strict.decode(bytes);
+    } catch {
+      expected = undefined;
+    }
+    if (expected !== undefined) assert.equal(fromUtf8(bytes, 'it'), expected);
+    else
+      assert.throws(
+        () => fromUtf8(bytes, 'it'),
+        (error) => isBoltsealError(error, 'ERR_ENCODING_INVALID'),
+      );
+  };
+  // A byte order mark, the replacement character itself, overlong forms, surrogates, beyond the last, cut short.
+  for (const text of [
+    '',
+    'efbbbf41',
+    'efbfbd',
+    'c080',
+    'c1bf',
+    'e08080',
+    'eda080',
+    'f4908080',
+    'f0808080',
+    'e282',
+    'ff',
+    '80',
+  ]) {
+    check(new Uint8Array(Buffer.from(text, 'hex')));
+  }
+  for (let lead = 0x7f; lead < 0x100; lead++) {
+    for (const next of [0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0]) {
+      check(Uint8Array.of(0x41, lead, next, 0x80, 0xbf, 0x42));
+      check(Uint8Array.of(lead, next, 0x80));
+      check(Uint8Array.of(lead, next));
+    }
+  }
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 6 }),
+    fc.string({ unit: 'binary', maxLength: 6 }).map((text) => new Uint8Array(Buffer.from(text))),
+  );
+  fc.assert(fc.property(fc.array(part), (parts) => check(new Uint8Array(Buffer.concat(parts)))));
 });

@@ -247,6 +247,27 @@ describe('a checkpoint', () => {
     for (const name of ['', 'a b', 'a+b', 'a\n', '\u00a0', 'x'.repeat(600)])
       assert.ok(!isKeyName(name), name);
   });
+
+  it('has the characters that Unicode says, in names and in the text', () => {
+    const note = (origin: string): string => `${origin}\n0\n${base64(emptyRoot)}\n\n`;
+    const read = (origin: string): string => {
+      try {
+        parseCheckpoint(note(origin));
+        return 'read';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    for (let unit = 0; unit < 0x10000; unit++) {
+      const character = String.fromCharCode(unit);
+      assert.equal(isKeyName(`a${character}b`), !/[\s+\p{Cc}\p{Cs}]/u.test(character), unit.toString(16));
+      if (unit > 0xff) continue;
+      const isRefused = read(`a${character}b`).includes('control characters');
+      assert.equal(isRefused, /[^\P{Cc}\n]/u.test(character), unit.toString(16));
+    }
+    assert.ok(isKeyName('a😀'));
+    assert.ok(!isKeyName('a\ude00\ud83d'));
+  });
 });
 
 describe('keys of checkpoints', () => {

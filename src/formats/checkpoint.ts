@@ -46,9 +46,15 @@ function invalid(what: string, why: string): BoltsealError {
 
 const signaturePrefix = '— ';
 
+/**
+ * White space, the plus sign, control characters, and halves of surrogate pairs. Properties such as `\p{Cc}` would say the
+ * same; the first of a process take half a millisecond.
+ */
+const notInNames = /[\s+\0-\x1f\x7f-\x9f\ud800-\udfff]/u;
+
 /** Whether `text` can be the name of a key: not empty, no white space, no plus sign, nothing unprintable. */
 export function isKeyName(text: string): boolean {
-  return text !== '' && !/[\s+\p{Cc}\p{Cs}]/u.test(text) && text.length <= limits.originLength;
+  return text !== '' && !notInNames.test(text) && text.length <= limits.originLength;
 }
 
 /**
@@ -57,7 +63,7 @@ export function isKeyName(text: string): boolean {
 export function encodeCheckpointBody(checkpoint: Checkpoint): string {
   const { origin, size, root, extensions } = checkpoint;
   for (const line of [origin, ...extensions]) {
-    if (line === '' || /\p{Cc}/u.test(line))
+    if (line === '' || /[\0-\x1f\x7f-\x9f]/.test(line))
       throw invalid('this', 'a line is empty or has control characters');
   }
   return [origin, String(size), base64(root), ...extensions, ''].join('\n');
@@ -87,7 +93,7 @@ export function parseCheckpoint(input: string | Uint8Array, what = 'the checkpoi
   }
   const text = typeof input === 'string' ? input : decode(input, what);
   // Of control characters only the newline may be in a note.
-  if (/[^\P{Cc}\n]/u.test(text)) throw invalid(what, 'it has control characters');
+  if (/[\0-\x09\x0b-\x1f\x7f-\x9f]/.test(text)) throw invalid(what, 'it has control characters');
   const gap = text.lastIndexOf('\n\n');
   if (gap === -1 || !text.endsWith('\n')) throw invalid(what, 'it has no signatures');
   const body = text.slice(0, gap + 1);

@@ -3,7 +3,7 @@
  * systems what was built from what. Those that are deprecated hold raw text, the others a UTF8String.
  * {@link https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md}
  */
-import { derOctetString, derOid, derSequence, derTags, derUtf8, parseDer } from '../core/der.ts';
+import { derOctetString, derOid, derSequence, derTags, derUtf8, encodeDer, parseDer } from '../core/der.ts';
 import { fromUtf8, utf8 } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import type { Certificate } from './certificate.ts';
@@ -52,9 +52,12 @@ export const fulcioExtensionNames: readonly FulcioExtensionName[] = [
   ...new Set(table.map(([, name]) => name)),
 ];
 
+/** The content of the arc's object identifier. */
+const arcContent = derOid(arc).subarray(2);
+
 const encodings = table.map(([number, name, encoding]) => ({
+  number,
   oid: `${arc}.${number}`,
-  oidDer: derOid(`${arc}.${number}`),
   name,
   isRaw: encoding === 'raw',
 }));
@@ -67,10 +70,12 @@ export function fulcioExtensionOid(name: FulcioExtensionName): string {
 /** Extension DER each, in order; `issuer` is written twice, in the deprecated and in the present form. */
 export function encodeFulcioExtensions(values: FulcioExtensions): Uint8Array[] {
   const found: Uint8Array[] = [];
-  for (const { oidDer, name, isRaw } of encodings) {
+  for (const { number, name, isRaw } of encodings) {
     const text = values[name];
     if (text === undefined || text === '') continue;
-    found.push(derSequence(oidDer, derOctetString(isRaw ? utf8(text) : derUtf8(text))));
+    // A number below 128 is one byte more than the arc.
+    const oid = encodeDer(derTags.objectIdentifier, arcContent, Uint8Array.of(number));
+    found.push(derSequence(oid, derOctetString(isRaw ? utf8(text) : derUtf8(text))));
   }
   return found;
 }

@@ -26,25 +26,25 @@ export function readTimeRange(value: Json | undefined, reader: ProtoReader, wher
 }
 
 function readTime(value: Json, reader: ProtoReader, where: string): Date {
-  const malformed = reader.invalid(`${where} is not a time of RFC 3339`);
+  const malformed = (): Error => reader.invalid(`${where} is not a time of RFC 3339`);
   const groups = pattern.exec(reader.text(value, where))?.groups;
-  if (groups === undefined) throw malformed;
+  if (groups === undefined) throw malformed();
   const { second = '', fraction = '', offset = 'Z' } = groups;
   const local = `${second}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
   const time = new Date(local);
   // An impossible day rolls over into the next month; then the text is not what it began with.
-  if (Number.isNaN(time.getTime()) || time.toISOString() !== local) throw malformed;
+  if (Number.isNaN(time.getTime()) || time.toISOString() !== local) throw malformed();
   if (offset === 'Z') return checked(time, malformed);
   const [hours = 0, minutes = 0] = offset.slice(1).split(':').map(Number);
-  if (hours > 23 || minutes > 59) throw malformed;
+  if (hours > 23 || minutes > 59) throw malformed();
   const shift = (hours * 60 + minutes) * 60_000;
   return checked(new Date(time.getTime() + (offset.startsWith('-') ? shift : -shift)), malformed);
 }
 
 /** Proto times lie in the years 1 to 9999. */
-function checked(time: Date, malformed: Error): Date {
+function checked(time: Date, malformed: () => Error): Date {
   const year = time.getUTCFullYear();
-  if (year < 1 || year > 9999) throw malformed;
+  if (year < 1 || year > 9999) throw malformed();
   return time;
 }
 
