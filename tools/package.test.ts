@@ -48,6 +48,18 @@ test('the built command line loads nothing with import()', { skip }, () => {
   }
 });
 
+test('the built command line is ASCII, and passes things on without functions', { skip }, () => {
+  // docs/decisions/0007-start-up.md. What is exported before it has its last value keeps its function.
+  const folder = join(root, 'dist', 'cli');
+  let functions = 0;
+  for (const name of readdirSync(folder).filter((one) => one.endsWith('.cjs'))) {
+    const text = readFileSync(join(folder, name), 'latin1');
+    assert.doesNotMatch(text, /[^\0-\x7f]/, name);
+    functions += text.match(/^Object\.defineProperty\(exports, "/gm)?.length ?? 0;
+  }
+  assert.ok(functions < 100, `${functions} functions`);
+});
+
 test('the declarations want no package that is optional', { skip }, () => {
   const folder = join(root, 'dist', 'lib');
   const names = Object.keys(packageJson.peerDependencies);

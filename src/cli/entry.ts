@@ -18,7 +18,7 @@ if (!nodeIsNewEnough()) {
   answer(versionLine());
 } else {
   // Only what is built is CommonJS, whose files can be compiled ahead.
-  if (import.meta.filename.endsWith('.cjs')) useCodeCache(import.meta.dirname);
+  if (import.meta.filename.endsWith('.cjs')) useCodeCache(import.meta.dirname, process.argv.slice(2));
   import('./process.ts').then(({ start }) => start());
 }
 
