@@ -1,29 +1,22 @@
 /** Files that are signed or verified: read whole while they are small, else only their digests. */
 import { createHash } from 'node:crypto';
-import { createReadStream, readFile as readFileTo, stat as statTo } from 'node:fs';
-import { promisify } from 'node:util';
+import { createReadStream, existsSync } from 'node:fs';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { readWholeFile } from '../flows/read-file.ts';
 import type { Artifact } from '../verify/artifact.ts';
 import type { CommandContext } from './command.ts';
 import { readAll } from './stdin.ts';
-
-// `node:fs/promises` would say the same, and takes 2 ms to load.
-const readFile = promisify(readFileTo);
-const stat = promisify(statTo);
 
 /** The whole of a file, or of standard input for `-`. Throws `ERR_FILE_READ`, `ERR_LIMIT_EXCEEDED`. */
 export async function readWhole(
   path: string,
   what: string,
   maxBytes: number,
-  { io, signal }: Pick<CommandContext, 'io' | 'signal'>,
+  context: Pick<CommandContext, 'io' | 'signal'>,
 ): Promise<Uint8Array> {
-  if (path === '-') return readAll(io.stdin, { maxBytes, what, signal });
-  const content = await reading(path, what, async () => {
-    const { size } = await stat(path);
-    return size > maxBytes ? undefined : await readFile(path);
-  });
+  if (path === '-') return readAll(context.io.stdin, { maxBytes, what, signal: context.signal });
+  const content = await reading(path, what, () => readWholeFile(path, maxBytes));
   if (content !== undefined && content.length <= maxBytes) return content;
   throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} ${path} has more than ${maxBytes} bytes`);
 }
@@ -37,14 +30,15 @@ export async function readArtifact(
   context: Pick<CommandContext, 'io' | 'signal'>,
 ): Promise<Artifact> {
   const digest = /^sha256:([0-9a-f]{64})$/i.exec(name)?.[1];
-  if (digest !== undefined && !(await exists(name))) {
+  if (digest !== undefined && !existsSync(name)) {
     return { sha256: new Uint8Array(Buffer.from(digest, 'hex')) };
   }
   if (name === '-') return readWhole(name, 'the artifact', limits.blobBytes, context);
-  return reading(name, 'the artifact', async () => {
-    const { size } = await stat(name);
-    return size > limits.blobInMemoryBytes ? digestsOf(name, context.signal) : await readFile(name);
-  });
+  return reading(
+    name,
+    'the artifact',
+    async () => (await readWholeFile(name, limits.blobInMemoryBytes)) ?? digestsOf(name, context.signal),
+  );
 }
 
 async function digestsOf(path: string, signal: AbortSignal): Promise<Artifact> {
@@ -54,13 +48,6 @@ async function digestsOf(path: string, signal: AbortSignal): Promise<Artifact> {
   }
   const [sha256, sha384, sha512] = hashes.map((hash) => new Uint8Array(hash.digest()));
   return { sha256: sha256 as Uint8Array, sha384, sha512 };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function reading<T>(path: string, what: string, read: () => Promise<T>): Promise<T> {

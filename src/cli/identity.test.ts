@@ -13,7 +13,7 @@ import { browserCommands, hasBrowser } from './browser.ts';
 import type { CommandContext, CommandSpec } from './command.ts';
 import { type TokenSourceOptions, tokenSource } from './identity.ts';
 import { createOutput } from './output.ts';
-import { parseInvocation } from './parse.ts';
+import { parseInvocation, readWords } from './parse.ts';
 import { confirmPublicLog } from './sign-in.ts';
 
 const command: CommandSpec = {
@@ -66,7 +66,7 @@ function world(words: readonly string[], setting: Setting = {}): World {
     platform: 'linux',
     signal,
   };
-  const { args, flags } = parseInvocation(command, words, env, [command]);
+  const { args, flags } = parseInvocation(command, readWords(words, command), env, [command]);
   const output = createOutput(io, { json: false, quiet: false, verbose: false });
   const runtime = createRuntime({ env });
   const other = (): Promise<Runtime> => Promise.reject(new Error('registries have other settings'));

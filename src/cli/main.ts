@@ -5,9 +5,10 @@ import type { CommandContext, CommandSpec, Flags } from './command.ts';
 import { commands } from './commands/table.ts';
 import type { CliIo, TextSink } from './io.ts';
 import { createOutput, type Output } from './output.ts';
-import { chooseCommand, parseInvocation, wantsHelp } from './parse.ts';
+import { chooseCommand, parseInvocation, readWords, wantsHelp } from './parse.ts';
 import { errorDocument, errorSchema, exitCodeOf, printError, toBoltsealError } from './report-error.ts';
 import type { RuntimePurpose } from './runtime.ts';
+import { versionLine } from './version.ts';
 
 /** Runs `argv` (without the program’s name) and resolves to the exit code. Never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -43,8 +44,9 @@ function fail(thrown: unknown, io: CliIo, output: Output): number {
 
 async function dispatch(argv: readonly string[], io: CliIo, session: Session): Promise<number> {
   const { command, rest, group } = chooseCommand(argv, commands);
-  if (command === undefined || wantsHelp(rest, command)) return showHelp(command, group, rest, io);
-  const { args, flags } = parseInvocation(command, rest, io.env, commands);
+  const words = readWords(rest, command);
+  if (command === undefined || wantsHelp(words)) return showHelp(command, group, rest, io);
+  const { args, flags } = parseInvocation(command, words, io.env, commands);
   openOutput(command, flags, io, session);
   return runCommand(command, args, flags, io, session.output);
 }
@@ -56,11 +58,10 @@ async function showHelp(
   io: CliIo,
 ): Promise<number> {
   if (command === undefined && rest.includes('--version')) {
-    const { versionLine } = await import('./version.ts');
     io.stdout.write(versionLine());
     return 0;
   }
-  if (command === undefined && !wantsHelp(rest, undefined) && rest.length > 0) {
+  if (command === undefined && !wantsHelp(readWords(rest, undefined)) && rest.length > 0) {
     throw new BoltsealError('ERR_USAGE', 'no command is given', {
       hint: '`boltseal help` lists the commands.',
     });
@@ -99,12 +100,12 @@ async function runCommand(
   const deadline = startDeadline(isLimited ? flags.get('timeout') : 0, io.signal);
   try {
     const { run } = await command.load();
-    deadline.signal.throwIfAborted();
-    const code = await run(contextFor(command, args, flags, output, io, deadline.signal));
+    io.signal?.throwIfAborted();
+    const code = await run(contextFor(command, args, flags, output, io, deadline));
     return code ?? 0;
   } catch (error) {
     // Whatever broke because the work was cancelled, the cancelling is what happened.
-    throw deadline.signal.aborted ? deadline.signal.reason : error;
+    throw deadline.reason() ?? error;
   } finally {
     deadline.end();
   }
@@ -124,7 +125,7 @@ function contextFor(
   flags: Flags,
   output: Output,
   io: CliIo,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): CommandContext {
   let [registries, others]: (Promise<Runtime> | undefined)[] = [];
   const make = async (purpose: RuntimePurpose): Promise<Runtime> => {
@@ -137,7 +138,9 @@ function contextFor(
     flags,
     output,
     io,
-    signal,
+    get signal() {
+      return deadline.signal;
+    },
     runtime() {
       registries ??= make(command.flags.includes('registry-cacert') ? 'registries' : 'others');
       return registries;
@@ -149,30 +152,45 @@ function contextFor(
   };
 }
 
+/** When a command ends, ready or not. */
 interface Deadline {
+  /** Aborted by `outer`, and when time is up. It is made when it is asked for: who never waits needs no timer. */
   readonly signal: AbortSignal;
+  /** Why the command was cancelled; undefined when it was not. */
+  reason(): unknown;
   end(): void;
 }
 
+/** The first timer of a process takes a millisecond to load. */
 function startDeadline(milliseconds: number, outer: AbortSignal | undefined): Deadline {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(outer?.reason);
-  if (outer?.aborted) stop();
-  outer?.addEventListener('abort', stop, { once: true });
-  const timer =
-    milliseconds === 0
-      ? undefined
-      : setTimeout(() => {
-          const message = `the command took longer than ${milliseconds / 1000} seconds`;
-          controller.abort(
-            new BoltsealError('ERR_TIMEOUT', message, {
-              hint: '--timeout DURATION allows more time; 0 is no limit.',
-            }),
-          );
-        }, milliseconds);
+  const started = process.hrtime.bigint();
+  let controller: AbortController | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const stop = (): void => controller?.abort(outer?.reason);
+  const timeUp = (): void => {
+    const message = `the command took longer than ${milliseconds / 1000} seconds`;
+    const hint = '--timeout DURATION allows more time; 0 is no limit.';
+    controller?.abort(new BoltsealError('ERR_TIMEOUT', message, { hint }));
+  };
+  const begin = (): AbortController => {
+    controller = new AbortController();
+    if (outer?.aborted) stop();
+    // What a command began and did not wait for may ask late; nothing ends it any more.
+    if (isOver) return controller;
+    outer?.addEventListener('abort', stop, { once: true });
+    const passed = Number(process.hrtime.bigint() - started) / 1e6;
+    if (milliseconds > 0) timer = setTimeout(timeUp, milliseconds - passed);
+    return controller;
+  };
   return {
-    signal: controller.signal,
+    get signal() {
+      return (controller ?? begin()).signal;
+    },
+    reason: () => (outer?.aborted ? outer.reason : controller?.signal.reason),
     end() {
+      isOver = true;
+      if (controller === undefined) return;
       clearTimeout(timer);
       outer?.removeEventListener('abort', stop);
     },

@@ -36,13 +36,17 @@ export interface OutputOptions {
 /** An {@link Output} over the streams of `io`. */
 export function createOutput(io: CliIo, options: OutputOptions): Output {
   const { json, quiet, verbose, sink = io.stdout } = options;
-  const style = styleFor(io.stderr, io.env);
+  let known: Style | undefined;
+  // Whether standard error is a terminal takes time to find out, and most that is said is plain.
+  const style = (): Style => (known ??= styleFor(io.stderr, io.env));
   let documented = false;
   return {
     json,
     verbose,
     quiet,
-    style,
+    get style() {
+      return style();
+    },
     get documented() {
       return documented;
     },
@@ -58,10 +62,10 @@ export function createOutput(io: CliIo, options: OutputOptions): Output {
       if (!quiet) io.stderr.write(`${visible(text)}\n`);
     },
     warn(text) {
-      if (!quiet) io.stderr.write(`${style.yellow('warning:')} ${visible(text)}\n`);
+      if (!quiet) io.stderr.write(`${style().yellow('warning:')} ${visible(text)}\n`);
     },
     debug(text) {
-      if (verbose) io.stderr.write(`${style.dim(visible(text))}\n`);
+      if (verbose) io.stderr.write(`${style().dim(visible(text))}\n`);
     },
   };
 }

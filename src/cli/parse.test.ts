@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { BoltsealError } from '../core/errors.ts';
 import { commands } from './commands/table.ts';
-import { chooseCommand, type Invocation, parseInvocation } from './parse.ts';
+import { chooseCommand, type Invocation, parseInvocation, readWords } from './parse.ts';
 import { parseBoolean, parseDuration } from './values.ts';
 
 function parse(line: readonly string[], env: Record<string, string> = {}): Invocation {
   const { command, rest } = chooseCommand(line, commands);
   assert.ok(command);
-  return parseInvocation(command, rest, env, commands);
+  return parseInvocation(command, readWords(rest, command), env, commands);
 }
 
 function refused(line: readonly string[], env: Record<string, string> = {}): BoltsealError {

@@ -1,5 +1,4 @@
 /** From the words of a command line to a command, its arguments and the value of every flag. */
-import { parseArgs } from 'node:util';
 import { BoltsealError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import type { CommandSpec, Flags } from './command.ts';
@@ -16,6 +15,7 @@ import {
   globalFlags,
 } from './flags.ts';
 import { parseBoolean, parseValue, quoted } from './values.ts';
+import { type OptionToken, splitWords, type Token } from './words.ts';
 
 /** What a command line asks for. */
 export interface Invocation {
@@ -35,11 +35,28 @@ export interface CommandChoice {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
 
 /** Finds the command in `argv`. Global flags may stand before it. Throws `ERR_USAGE` for an unknown one. */
 export function chooseCommand(argv: readonly string[], commands: readonly CommandSpec[]): CommandChoice {
-  const tokens = tokenize(argv, namesOf(globalFlags, []));
+  // Nearly always the command comes first, and nothing has to be parsed to see it.
+  return commandAt(argv, 0, commands) ?? searchCommand(argv, commands);
+}
+
+/** The command whose name begins at `index`; two words first. */
+function commandAt(
+  argv: readonly string[],
+  index: number,
+  commands: readonly CommandSpec[],
+): CommandChoice | undefined {
+  const two = `${argv[index]} ${argv[index + 1]}`;
+  const long = commands.find(({ name }) => name === two);
+  if (long !== undefined) return { command: long, rest: without(argv, [index, index + 1]) };
+  const command = commands.find(({ name }) => name === argv[index]);
+  return command && { command, rest: without(argv, [index]) };
+}
+
+function searchCommand(argv: readonly string[], commands: readonly CommandSpec[]): CommandChoice {
+  const tokens = splitWords(argv, namesOf(globalFlags, []));
   const words = tokens.filter((token) => token.kind === 'positional');
   const [first, second] = words;
   if (first === undefined) return { command: undefined, rest: argv };
@@ -51,13 +68,8 @@ export function chooseCommand(argv: readonly string[], commands: readonly Comman
       hint: 'Flags follow the command: boltseal COMMAND [flags] [arguments].',
     });
   }
-  const two =
-    second?.index === first.index + 1
-      ? commands.find((c) => c.name === `${first.value} ${second.value}`)
-      : undefined;
-  if (two !== undefined) return { command: two, rest: without(argv, [first.index, first.index + 1]) };
-  const one = commands.find((c) => c.name === first.value);
-  if (one !== undefined) return { command: one, rest: without(argv, [first.index]) };
+  const found = commandAt(argv, first.index, commands);
+  if (found !== undefined) return found;
   const inGroup = commands.filter((c) => c.name.startsWith(`${first.value} `));
   if (inGroup.length > 0) {
     if (second === undefined) {
@@ -87,12 +99,21 @@ function isGlobal(rawName: string): boolean {
   return globalFlags.some((id) => flagName(id) === name || flags[id].short === name) || name === 'version';
 }
 
-/** Whether `argv` asks for help: `--help` or `-h` before any `--`. */
-export function wantsHelp(argv: readonly string[], command: CommandSpec | undefined): boolean {
+/** The words of a command line, told apart by the flags that are known. */
+export interface Words {
+  readonly tokens: readonly Token[];
+  readonly known: ReadonlyMap<string, Known>;
+}
+
+/** Tells flags from arguments, for `command` or, without one, by the flags that every command has. */
+export function readWords(argv: readonly string[], command: CommandSpec | undefined): Words {
   const known = command === undefined ? namesOf(globalFlags, []) : namesOfCommand(command);
-  return tokenize(argv, known).some(
-    (token) => token.kind === 'option' && known.get(token.name)?.id === 'help',
-  );
+  return { known, tokens: splitWords(argv, known) };
+}
+
+/** Whether help is asked for: `--help` or `-h` before any `--`. */
+export function wantsHelp({ tokens, known }: Words): boolean {
+  return tokens.some((token) => token.kind === 'option' && known.get(token.name)?.id === 'help');
 }
 
 /** One name under which a flag can be written. */
@@ -134,28 +155,16 @@ export function cosignFlagsOf(command: CommandSpec): readonly CosignFlag[] {
   return (command.cosign ?? []).flatMap((set) => cosignFlags[set]);
 }
 
-function tokenize(argv: readonly string[], known: ReadonlyMap<string, Known>): readonly Token[] {
-  const options: Record<string, { type: 'boolean' | 'string'; short?: string }> = {};
-  const shorts = new Set<string>();
-  for (const [name, { boolean, short }] of known) {
-    const free = short !== undefined && !shorts.has(short);
-    if (free) shorts.add(short);
-    options[name] = { type: boolean ? 'boolean' : 'string', ...(free ? { short } : {}) };
-  }
-  return parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens;
-}
-
-/** Reads the flags and arguments of `command`. Throws `ERR_USAGE`. */
+/** Reads the flags and arguments of `command`, of which {@link readWords} read the words. Throws `ERR_USAGE`. */
 export function parseInvocation(
   command: CommandSpec,
-  argv: readonly string[],
+  { tokens, known }: Words,
   env: Environment,
   commands: readonly CommandSpec[],
 ): Invocation {
-  const known = namesOfCommand(command);
   const values = new Map<FlagId, AnyFlagValue>();
   const args: string[] = [];
-  for (const token of tokenize(argv, known)) {
+  for (const token of tokens) {
     if (token.kind === 'positional') args.push(token.value);
     if (token.kind === 'option') readOption(token, known, values, { command, commands });
   }
@@ -164,14 +173,13 @@ export function parseInvocation(
   return { command, args, flags: flagReader(command, values) };
 }
 
-type Option = Extract<Token, { kind: 'option' }>;
 interface Place {
   readonly command: CommandSpec;
   readonly commands: readonly CommandSpec[];
 }
 
 function readOption(
-  token: Option,
+  token: OptionToken,
   known: ReadonlyMap<string, Known>,
   values: Map<FlagId, AnyFlagValue>,
   place: Place,
@@ -197,7 +205,7 @@ function readOption(
   } else values.set(found.id, value);
 }
 
-function optionText(token: Option, found: Known, known: ReadonlyMap<string, Known>): string {
+function optionText(token: OptionToken, found: Known, known: ReadonlyMap<string, Known>): string {
   if (found.boolean) {
     if (token.value === undefined) return 'true';
     return token.inlineValue === true ? token.value : 'true';
@@ -212,11 +220,11 @@ function optionText(token: Option, found: Known, known: ReadonlyMap<string, Know
       hint: `A value that begins with a dash is written ${token.rawName}=${isFlag ? quoted(text).slice(1, -1) : 'VALUE'}`,
     });
   }
-  // `-a=k=v` is how cosign's users write it; parseArgs leaves the first sign in the value.
+  // `-a=k=v` is how cosign's users write it; the first sign is left in the value.
   return token.inlineValue === true && !token.rawName.startsWith('--') ? text.replace(/^=/, '') : text;
 }
 
-function unknownFlag(token: Option, known: ReadonlyMap<string, Known>, place: Place): BoltsealError {
+function unknownFlag(token: OptionToken, known: ReadonlyMap<string, Known>, place: Place): BoltsealError {
   const { command, commands } = place;
   const message = `\`boltseal ${command.name}\` has no flag ${token.rawName}`;
   const owner = commands.find((other) => namesOf(other.flags, []).has(token.name));

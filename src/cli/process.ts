@@ -2,24 +2,23 @@
 import { BoltsealError } from '../core/errors.ts';
 import type { CliIo } from './io.ts';
 import { runCli } from './main.ts';
+import { processOutput } from './process-output.ts';
 import { exitCodeOf, interrupted, printError } from './report-error.ts';
 
 /** Runs the command line of this process and ends it. */
 export async function start(): Promise<void> {
   const controller = new AbortController();
   watchSignals(controller);
-  const output = watchOutput();
-  const io: CliIo = {
-    stdin: lazyStdin(),
-    stdout: process.stdout,
-    stderr: process.stderr,
-    env: process.env,
-    platform: process.platform,
-    signal: controller.signal,
-  };
+  const stdout = processOutput(1, () => process.stdout);
+  // What cannot be told on standard error cannot be told.
+  const stderr = processOutput(2, () => process.stderr);
+  const { env, platform } = process;
+  const io: CliIo = { stdin: lazyStdin(), stdout, stderr, env, platform, signal: controller.signal };
   const code = await runCli(process.argv.slice(2), io);
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-  process.exit(output.failure === undefined || code !== 0 ? code : lost(output.failure, io));
+  await stdout.flushed();
+  const exit = stdout.failure === undefined || code !== 0 ? code : lost(stdout.failure, io);
+  await stderr.flushed();
+  process.exit(exit);
 }
 
 /** The exit code of a run whose result could not be written: whoever wanted it does not have it. */
@@ -45,19 +44,6 @@ function watchSignals(controller: AbortController): void {
   }
 }
 
-/**
- * A reader that went away (`boltseal tree … | head -1`) is no reason to stop, nor to say anything; another failure of
- * standard output is told at the end. What cannot be told on standard error cannot be told.
- */
-function watchOutput(): { readonly failure: Error | undefined } {
-  const seen: { failure: Error | undefined } = { failure: undefined };
-  process.stderr.on('error', () => {});
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EOF') seen.failure ??= error;
-  });
-  return seen;
-}
-
 /** Merely touching `process.stdin` opens it, which costs time and can hold the process; so it is touched when read. */
 function lazyStdin(): CliIo['stdin'] {
   return {
@@ -66,12 +52,4 @@ function lazyStdin(): CliIo['stdin'] {
     },
     [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
   };
-}
-
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    // The error of a stream that failed comes a moment later.
-    if (stream.writableLength === 0 || stream.destroyed) setImmediate(resolve);
-    else stream.write('', () => setImmediate(resolve));
-  });
 }

@@ -18,7 +18,7 @@ export function startProgress(
   total: number,
   unit = 'images',
 ): Progress {
-  const shown = io.stderr.isTTY === true && !output.quiet && !output.verbose && total > 1;
+  const shown = total > 1 && !output.quiet && !output.verbose && io.stderr.isTTY === true;
   let done = 0;
   const draw = (): void => {
     if (shown) io.stderr.write(`\r\u001b[K${verb} ${done} of ${total} ${unit}`);

@@ -28,9 +28,11 @@ export async function trustFor(context: CommandContext): Promise<LoadedTrust> {
 }
 
 async function load(context: CommandContext, trustedRootFile: string | undefined): Promise<LoadedTrust> {
-  const { command, flags, signal } = context;
+  const { command, flags } = context;
   const offline = command.flags.includes('offline') && flags.get('offline');
   const { loadTrust } = await import('../flows/trust.ts');
+  // A file is not waited for; what waits asks for the signal, which starts a timer.
+  const signal = trustedRootFile === undefined ? context.signal : undefined;
   return loadTrust({ trustedRootFile, offline, signal }, await context.serviceRuntime());
 }
 

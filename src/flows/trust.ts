@@ -1,8 +1,8 @@
 /** What is trusted: a file, the instance that was initialised, or the public one. */
-import { readFile } from 'node:fs';
-import { promisify } from 'node:util';
 import { BoltsealError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import type { Runtime } from '../core/runtime.ts';
+import { readWholeFile } from './read-file.ts';
 import { type LoadedTrust, trustOf, trustOfTargets } from './trust-documents.ts';
 
 export type { LoadedTrust, TrustSource } from './trust-documents.ts';
@@ -18,7 +18,7 @@ export interface TrustOptions {
 
 /**
  * What is trusted: the file that is given; else the instance that was initialised; else the public one, of which a
- * trusted root is embedded, so that this needs no set-up and no network. Throws `ERR_FILE_READ`,
+ * trusted root is embedded, so that this needs no set-up and no network. Throws `ERR_FILE_READ`, `ERR_LIMIT_EXCEEDED`,
  * `ERR_TRUSTED_ROOT_INVALID`, and for an initialised instance `ERR_TRUST` and what `refreshTrust` throws, such as
  * `ERR_OFFLINE` and `ERR_TUF_EXPIRED`.
  */
@@ -28,10 +28,13 @@ export async function loadTrust(options: TrustOptions, runtime: Runtime): Promis
 }
 
 async function loadFile(path: string, runtime: Runtime): Promise<LoadedTrust> {
-  // `node:fs/promises` takes 2 ms to load.
-  const bytes = await promisify(readFile)(path).catch((cause: unknown) => {
+  const bytes = await readWholeFile(path, limits.trustedRootBytes).catch((cause: unknown) => {
     throw new BoltsealError('ERR_FILE_READ', `the trusted root ${path} cannot be read`, { cause });
   });
+  if (bytes === undefined) {
+    const why = `the trusted root ${path} has more than ${limits.trustedRootBytes} bytes`;
+    throw new BoltsealError('ERR_LIMIT_EXCEEDED', why);
+  }
   return trustOf({ trustedRoot: new Uint8Array(bytes) }, { kind: 'file', where: path }, runtime);
 }
 

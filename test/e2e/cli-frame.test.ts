@@ -228,3 +228,13 @@ test('a password that never comes ends with the time allowed', async (t) => {
   assert.equal(code, 21);
   assert.match(stderr.join(''), /ERR_TIMEOUT/);
 });
+
+test('a command that ended leaves no timer behind, whatever it began', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const words = ['verify-blob', '--key', 'none.pub', '--bundle', 'none.json', '--timeout', '1h', 'none.txt'];
+  assert.equal((await runInProcess(words)).code, 1);
+  // The key is read when the requests of other commands are on their way: here after the end.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(timers(), before);
+});
