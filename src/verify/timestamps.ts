@@ -26,10 +26,10 @@ export interface VerifiedTimestamp {
 }
 
 /**
- * Verifies that `response` (TimeStampResp DER) is a timestamp of `signature` or of one of the `wholes` that hold it, by an authority of the trusted root that
- * was trusted and whose whole chain was valid at that time. Undefined when no authority of the trusted root has the
- * certificate it names; certificates inside of it are never looked at. Throws `ERR_VERIFY_TIMESTAMP`,
- * `ERR_TIMESTAMP_INVALID` and `ERR_LIMIT_EXCEEDED`.
+ * Verifies that `response` (TimeStampResp DER) is a timestamp of `signature`, or of `whole`, which holds it, by an
+ * authority of the trusted root that was trusted and whose whole chain was valid at that time. Undefined when no authority
+ * of the trusted root has the certificate it names; certificates inside of it are never looked at. Throws
+ * `ERR_VERIFY_TIMESTAMP`, `ERR_TIMESTAMP_INVALID` and `ERR_LIMIT_EXCEEDED`.
  */
 export function verifyTimestamp(
   response: Uint8Array,
