@@ -37,7 +37,7 @@ export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): Json {
 
 function parseJsonText(text: string, what: string, maxDepth: number): Json {
   let value: Json;
-  checkDepth(text, what, maxDepth);
+  const written = countKeys(text, what, maxDepth);
   try {
     value = JSON.parse(text) as Json;
   } catch (error) {
@@ -45,22 +45,41 @@ function parseJsonText(text: string, what: string, maxDepth: number): Json {
     const place = error instanceof SyntaxError ? (/ at position \d+/.exec(error.message)?.[0] ?? '') : '';
     throw new BoltsealError('ERR_JSON_INVALID', `${what} is not JSON${place}`);
   }
-  checkDuplicateKeys(text, what);
+  // Of keys that are equal the parser keeps one.
+  if (keysOf(value) !== written) throw duplicateKey(text, what);
   return value;
 }
 
-/** Nesting is bounded on the raw text, so that a hostile document never reaches the recursive parser. */
-function checkDepth(text: string, what: string, maxDepth: number): void {
+/**
+ * How many keys there are: as many as colons outside of strings, when `text` is JSON. Nesting is bounded on the raw text,
+ * so that a hostile document never reaches the recursive parser.
+ */
+function countKeys(text: string, what: string, maxDepth: number): number {
   let depth = 0;
+  let keys = 0;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code === 0x22) index = stringEnd(text, index);
+    else if (code === 0x3a) keys++;
     else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth) {
         throw new BoltsealError('ERR_LIMIT_EXCEEDED', `${what} is nested deeper than ${maxDepth} levels`);
       }
     } else if (code === 0x7d || code === 0x5d) depth--;
   }
+  return keys;
+}
+
+/** How many keys all objects in `value` have. */
+function keysOf(value: Json): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly Json[]) count += keysOf(item);
+    return count;
+  }
+  for (const item of Object.values(value as JsonObject)) count += 1 + keysOf(item as Json);
+  return count;
 }
 
 /**
@@ -77,23 +96,31 @@ function stringEnd(text: string, start: number): number {
   return text.length;
 }
 
-/** `text` is known to be valid JSON here, so a flat scan finds every key of every object. */
-function checkDuplicateKeys(text: string, what: string): void {
-  // An object's first key alone needs no set: documents of millions of small objects stay cheap.
-  const open: (Set<string> | string | undefined)[] = [];
+/**
+ * The error for the first key that is there twice in one object. `text` is known to be valid JSON here, so a flat scan
+ * finds every key of every object.
+ */
+function duplicateKey(text: string, what: string): BoltsealError {
+  const open: Set<string>[] = [];
+  let name = '';
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (code === 0x7b || code === 0x5b) open.push(undefined);
+    if (code === 0x7b || code === 0x5b) open.push(new Set());
     else if (code === 0x7d || code === 0x5d) open.pop();
     else if (code === 0x22) {
       const start = index;
       index = stringEnd(text, start);
       if (!isKey(text, index + 1)) continue;
-      const raw = text.slice(start, index + 1);
-      const key = raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
-      open.push(withKey(open.pop(), key, what));
+      const key = JSON.parse(text.slice(start, index + 1)) as string;
+      const keys = open.at(-1);
+      if (keys?.has(key)) {
+        name = JSON.stringify(key.slice(0, 80));
+        break;
+      }
+      keys?.add(key);
     }
   }
+  return new BoltsealError('ERR_JSON_INVALID', `${what} has the key ${name} twice`);
 }
 
 /** Whether the string that ends before `index` is a key: then a colon follows. */
@@ -101,16 +128,6 @@ function isKey(text: string, index: number): boolean {
   let next = index;
   while (' \t\n\r'.includes(text[next] ?? '-')) next++;
   return text[next] === ':';
-}
-
-function withKey(keys: Set<string> | string | undefined, key: string, what: string): Set<string> | string {
-  if (keys === undefined) return key;
-  const set = typeof keys === 'string' ? new Set([keys]) : keys;
-  if (set.has(key)) {
-    const name = JSON.stringify(key.slice(0, 80));
-    throw new BoltsealError('ERR_JSON_INVALID', `${what} has the key ${name} twice`);
-  }
-  return set.add(key);
 }
 
 /** Whether `value` is a JSON object (not null, not an array). */
