@@ -83,16 +83,21 @@ export function readElement(input: Uint8Array, offset: number, what: string): De
 }
 
 function elementAt(input: Uint8Array, offset: number, limit: number, what: string): Element {
+  const end = endOf(input, offset, limit, what);
+  return new Element(input[offset] as number, input, offset, startOf(input, offset), end);
+}
+
+/** Where the element at `offset` ends, which must be at most `limit`. */
+function endOf(input: Uint8Array, offset: number, limit: number, what: string): number {
   if (offset + 2 > limit) throw derError(what, 'it ends too early');
   const tag = input[offset] as number;
-  const first = input[offset + 1] as number;
   if ((tag & 0x1f) === 0x1f) throw derError(what, 'it has a tag of several bytes');
   // X.690 section 8.1.5: it ends contents of no length, which DER has not.
   if ((tag & 0xdf) === 0) throw derError(what, 'it has the tag 0, which is of no type');
   let start = offset + 2;
-  let length = first;
-  if (first >= 0x80) {
-    const count = first & 0x7f;
+  let length = input[offset + 1] as number;
+  if (length >= 0x80) {
+    const count = length & 0x7f;
     if (count === 0 || count > 4) throw derError(what, 'it has a length that DER does not allow');
     if (start + count > limit) throw derError(what, 'it ends too early');
     length = 0;
@@ -102,7 +107,13 @@ function elementAt(input: Uint8Array, offset: number, limit: number, what: strin
   }
   const end = start + length;
   if (end > limit) throw derError(what, 'it ends too early');
-  return new Element(tag, input, offset, start, end);
+  return end;
+}
+
+/** Where the content of the element at `offset` starts, whose length is known to be well-formed. */
+function startOf(input: Uint8Array, offset: number): number {
+  const first = input[offset + 1] as number;
+  return first < 0x80 ? offset + 2 : offset + 2 + (first & 0x7f);
 }
 
 /** The one element that `input` is; throws `ERR_DER_INVALID` when something follows, or it has another tag. */
@@ -117,11 +128,21 @@ export function parseDer(input: Uint8Array, what: string, tag?: number): DerElem
  * Checks that `element` is DER all the way down: what is constructed consists of whole elements, also where nobody reads
  * it. What primitive elements hold is not looked at. Throws `ERR_DER_INVALID`, also for more than `limits.derDepth` levels.
  */
-export function checkElements(element: DerElement, what: string, depth = 0): void {
-  if ((element.tag & 0x20) === 0) return;
-  if (depth === limits.derDepth) throw derError(what, 'it is nested too deep');
-  const parts = cursor(element, what);
-  while (parts.peek !== undefined) checkElements(parts.next(), what, depth + 1);
+export function checkElements(element: DerElement, what: string): void {
+  const { bytes } = element;
+  checkRange(bytes, 0, bytes.length, what, 0);
+}
+
+/** The same of the elements from `start` to `end`, without making an object of each. */
+function checkRange(input: Uint8Array, start: number, end: number, what: string, depth: number): void {
+  for (let offset = start; offset < end; ) {
+    const next = endOf(input, offset, end, what);
+    if (((input[offset] as number) & 0x20) !== 0) {
+      if (depth === limits.derDepth) throw derError(what, 'it is nested too deep');
+      checkRange(input, startOf(input, offset), next, what, depth + 1);
+    }
+    offset = next;
+  }
 }
 
 /** The elements inside a constructed one. Throws `ERR_DER_INVALID`. */
@@ -209,22 +230,36 @@ export function readOid(content: Uint8Array, what: string): string {
 
 /** A non-negative INTEGER's content as a number. Throws `ERR_DER_INVALID`, also when it is not a safe integer. */
 export function readSmallInteger(content: Uint8Array, what: string): number {
-  const value = readInteger(content, what);
-  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw derError(what, 'a number is out of range');
-  return Number(value);
+  checkInteger(content, what);
+  let value = 0;
+  for (const byte of content) value = value * 256 + byte;
+  if (isNegative(content) || value > Number.MAX_SAFE_INTEGER)
+    throw derError(what, 'a number is out of range');
+  return value;
 }
 
-/** An INTEGER's content. Throws `ERR_DER_INVALID` when it is empty, longer than needed or longer than 1 KiB. */
+/** An INTEGER's content. Throws what {@link checkInteger} throws. */
 export function readInteger(content: Uint8Array, what: string): bigint {
-  const [first, second] = content;
+  checkInteger(content, what);
+  const value = BigInt(
+    `0x${Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex')}`,
+  );
+  return isNegative(content) ? value - (1n << BigInt(content.length * 8)) : value;
+}
+
+/** Throws `ERR_DER_INVALID` when an INTEGER's content is empty, longer than needed or longer than 1 KiB. */
+export function checkInteger(content: Uint8Array, what: string): void {
+  const first = content[0];
+  const second = content[1];
   if (first === undefined || content.length > 1_024) throw derError(what, 'a number is malformed');
   if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) {
     throw derError(what, 'a number is longer than needed');
   }
-  const value = BigInt(
-    `0x${Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex')}`,
-  );
-  return first >= 0x80 ? value - (1n << BigInt(content.length * 8)) : value;
+}
+
+/** Whether the number of an INTEGER's content is below 0. */
+export function isNegative(content: Uint8Array): boolean {
+  return (content[0] ?? 0) >= 0x80;
 }
 
 /** A BOOLEAN's content; DER allows 00 and ff. Throws `ERR_DER_INVALID`. */
@@ -248,33 +283,36 @@ export function readTime(element: DerElement, what: string): Date {
   if (yearDigits === undefined || content.length !== yearDigits + 11 || content[yearDigits + 10] !== 0x5a) {
     throw derError(what, 'a time is malformed');
   }
-  const digits = (from: number, count: number): number => {
-    let value = 0;
-    for (let index = from; index < from + count; index++) {
-      const digit = (content[index] as number) - 0x30;
-      if (digit < 0 || digit > 9) throw derError(what, 'a time is malformed');
-      value = value * 10 + digit;
-    }
-    return value;
-  };
-  const written = digits(0, yearDigits);
-  const year = yearDigits === 4 ? written : written + (written >= 50 ? 1900 : 2000);
-  const pair = (index: number): number => digits(yearDigits + index * 2, 2);
-  const [month, day, hour, minute, second] = [pair(0), pair(1), pair(2), pair(3), pair(4)];
+  return readDateTime(content, yearDigits, what);
+}
+
+/**
+ * The date and time that `content` begins with, to the second: `YYMMDDHHMMSS`, of the years from 1950 to 2049, or with
+ * four digits for the year. Throws `ERR_DER_INVALID`.
+ */
+export function readDateTime(content: Uint8Array, yearDigits: 2 | 4, what: string): Date {
+  const first = twoDigitsAt(content, 0);
+  const century = first >= 50 ? 1900 : 2000;
+  const year = yearDigits === 4 ? first * 100 + twoDigitsAt(content, 2) : first + century;
+  const month = twoDigitsAt(content, yearDigits);
+  const day = twoDigitsAt(content, yearDigits + 2);
+  const hour = twoDigitsAt(content, yearDigits + 4);
+  const minute = twoDigitsAt(content, yearDigits + 6);
+  const second = twoDigitsAt(content, yearDigits + 8);
   const time = new Date(0);
   time.setUTCFullYear(year, month - 1, day);
   // An impossible day rolls over into the next month; then it is not what was written.
-  if (
-    time.getUTCMonth() !== month - 1 ||
-    time.getUTCDate() !== day ||
-    hour > 23 ||
-    minute > 59 ||
-    second > 59
-  ) {
-    throw derError(what, 'a time is malformed');
-  }
+  const isDay = time.getUTCMonth() === month - 1 && time.getUTCDate() === day;
+  if (!(isDay && hour <= 23 && minute <= 59 && second <= 59)) throw derError(what, 'a time is malformed');
   time.setUTCHours(hour, minute, second);
   return time;
+}
+
+/** The number of two digits; NaN, which equals nothing, for anything else. */
+function twoDigitsAt(content: Uint8Array, index: number): number {
+  const tens = (content[index] ?? 0) - 0x30;
+  const units = (content[index + 1] ?? 0) - 0x30;
+  return tens >= 0 && tens <= 9 && units >= 0 && units <= 9 ? tens * 10 + units : Number.NaN;
 }
 
 /** An element with `tag` around `parts`. */

@@ -9,6 +9,7 @@
  */
 import {
   checkElements,
+  checkInteger,
   cursor,
   type DerCursor,
   type DerElement,
@@ -19,10 +20,10 @@ import {
   derSequence,
   derTags,
   derTime,
+  isNegative,
   parseDer,
   readBitString,
   readBoolean,
-  readInteger,
   readOid,
   readSmallInteger,
   readTime,
@@ -233,7 +234,8 @@ function readCertificate(der: Uint8Array, what: string): Certificate {
   const parts = cursor(tbs, what);
   const version = readVersion(parts, what);
   const serial = parts.next(derTags.integer).content;
-  if (readInteger(serial, what) < 0n) throw derError(what, 'its serial number is negative');
+  checkInteger(serial, what);
+  if (isNegative(serial)) throw derError(what, 'its serial number is negative');
   const signatureAlgorithm = parts.next(derTags.sequence).bytes;
   if (!equalBytes(signatureAlgorithm, outerAlgorithm)) {
     throw derError(what, 'it names two signature algorithms');

@@ -11,6 +11,7 @@
  */
 import { hash } from 'node:crypto';
 import {
+  checkInteger,
   children,
   cursor,
   type DerElement,
@@ -26,7 +27,6 @@ import {
   derTime,
   encodeDer,
   parseDer,
-  readInteger,
   readOid,
   readSmallInteger,
   readTime,
@@ -59,6 +59,8 @@ const attributeOids = {
   signingCertificate: '1.2.840.113549.1.9.16.2.12',
   signingCertificateV2: '1.2.840.113549.1.9.16.2.47',
 } as const;
+
+const knownAttributes: ReadonlySet<string> = new Set(Object.values(attributeOids));
 
 /** The identifier of the certificate that a signature was made with: of what is signed, so it cannot be exchanged. */
 export interface SigningCertificate {
@@ -192,7 +194,7 @@ function readIdentifier(element: DerElement, what: string): SignerIdentifier {
   const issuer = parts.next(derTags.sequence).bytes;
   const serial = parts.next(derTags.integer).content;
   parts.end();
-  readInteger(serial, what);
+  checkInteger(serial, what);
   return { issuer, serial };
 }
 
@@ -220,7 +222,7 @@ function readAttributes(element: DerElement, what: string): Attributes {
     const oid = readOid(parts.next(derTags.objectIdentifier).content, what);
     const values = children(parts.next(derTags.set), what);
     parts.end();
-    if (!Object.values<string>(attributeOids).includes(oid)) continue;
+    if (!knownAttributes.has(oid)) continue;
     const [value, ...others] = values;
     if (known.has(oid) || value === undefined || others.length > 0) {
       throw derError(what, `the signed attribute ${oid} does not have exactly one value`);

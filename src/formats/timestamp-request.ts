@@ -8,6 +8,7 @@
  * {@link https://www.rfc-editor.org/rfc/rfc3161#section-2.4.1 RFC 3161 section 2.4.1}
  */
 import {
+  checkInteger,
   cursor,
   type DerElement,
   derBoolean,
@@ -20,7 +21,6 @@ import {
   encodeDer,
   parseDer,
   readBoolean,
-  readInteger,
   readOid,
   readSmallInteger,
 } from '../core/der.ts';
@@ -75,7 +75,7 @@ export function parseTimestampRequest(der: Uint8Array, what = 'the timestamp req
     const flag = parts.optional(derTags.boolean);
     const extensions = parts.optional(0xa0);
     parts.end();
-    if (nonce !== undefined) readInteger(nonce.content, what);
+    if (nonce !== undefined) checkInteger(nonce.content, what);
     return {
       imprint,
       policy: policy && readOid(policy.content, what),

@@ -10,6 +10,7 @@
  */
 import {
   checkElements,
+  checkInteger,
   children,
   cursor,
   type DerCursor,
@@ -23,7 +24,7 @@ import {
   derTags,
   parseDer,
   readBoolean,
-  readInteger,
+  readDateTime,
   readOid,
   readSmallInteger,
 } from '../core/der.ts';
@@ -149,13 +150,13 @@ function readInfo(der: Uint8Array, what: string): TimestampInfo {
   const policy = readOid(parts.next(derTags.objectIdentifier).content, what);
   const imprint = readMessageImprint(parts.next(derTags.sequence), what);
   const serial = parts.next(derTags.integer).content;
-  readInteger(serial, what);
+  checkInteger(serial, what);
   const time = readGenTime(parts.next(derTags.generalizedTime).content, what);
   const accuracy = parts.optional(derTags.sequence);
   // A FALSE that is written out is not DER, but authorities write it, and OpenSSL and Go read it.
   const ordering = parts.optional(derTags.boolean);
   const nonce = parts.optional(derTags.integer);
-  if (nonce !== undefined) readInteger(nonce.content, what);
+  if (nonce !== undefined) checkInteger(nonce.content, what);
   const authority = readAuthority(parts, what);
   const extensions = parts.optional(0xa1);
   parts.end();
@@ -177,15 +178,12 @@ function readInfo(der: Uint8Array, what: string): TimestampInfo {
  * nine digits are read.
  */
 function readGenTime(content: Uint8Array, what: string): Date {
-  const text = Buffer.from(content).toString('latin1');
-  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,8}[1-9]))?Z$/.exec(text);
+  const time = readDateTime(content, 4, what);
+  const rest = Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1', 14);
+  const match = /^(?:\.(\d{0,8}[1-9]))?Z$/.exec(rest);
   if (match === null) throw derError(what, 'its time is malformed');
-  const [, year, month, day, hour, minute, second, fraction = ''] = match;
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
-  const time = new Date(iso);
-  // An impossible day rolls over into the next month; then the text is not what it began with.
-  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso)
-    throw derError(what, 'its time is malformed');
+  const [, fraction = ''] = match;
+  time.setUTCMilliseconds(Number(fraction.slice(0, 3).padEnd(3, '0')));
   return time;
 }
 

@@ -4,6 +4,7 @@
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import {
+  checkInteger,
   cursor,
   derNull,
   derOid,
@@ -86,7 +87,7 @@ function rsaType(bits: Uint8Array, what: string): KeyType {
   try {
     const parts = cursor(parseDer(bits, what, derTags.sequence), what);
     modulus = parts.next(derTags.integer).content;
-    readInteger(modulus, what);
+    checkInteger(modulus, what);
     exponent = readInteger(parts.next(derTags.integer).content, what);
     parts.end();
   } catch (cause) {
