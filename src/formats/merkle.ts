@@ -7,7 +7,7 @@
  * a leaf hash and a node at level n covering 2^n leaves.
  */
 import { hash } from 'node:crypto';
-import { equalBytes } from '../core/encoding.ts';
+import { equalBytes, unwritten } from '../core/encoding.ts';
 import { BoltsealError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 
@@ -34,7 +34,8 @@ export const emptyRoot: Uint8Array = sha256(new Uint8Array(0));
 
 /** The hash of a leaf: SHA-256(00 ‖ leaf). */
 export function hashLeaf(leaf: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + leaf.length);
+  const input = unwritten(1 + leaf.length);
+  input[0] = 0;
   input.set(leaf, 1);
   return sha256(input);
 }
